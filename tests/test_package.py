@@ -1,0 +1,106 @@
+"""The package from outside: what importing it loads, what it names, and that its lists are those of the tree."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from configparser import RawConfigParser
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+import reconnect
+from reconnect.chart import load_chart
+from reconnect.chart.load import chart_names
+from reconnect.version import __version__
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def setup() -> RawConfigParser:
+    parser = RawConfigParser()
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    return parser
+
+
+def fresh(program: str) -> str:
+    """Run a program in an interpreter of its own and return what it prints."""
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=ROOT)
+    return done.stdout.strip()
+
+
+LATE = ["PyJWT", "jwt", "msgspec", "rich", "structlog", "tenacity", "transitions", "typer", "websockets"]
+
+
+def test_importing_the_package_loads_no_room_and_no_server() -> None:
+    loaded = fresh("import sys, reconnect; print(*sorted(sys.modules))").split()
+    assert [name for name in LATE if name in loaded] == []
+    assert [name for name in loaded if name.startswith("reconnect.")] == ["reconnect.version"]
+    assert "asyncio" not in loaded
+
+
+def test_a_client_is_made_without_the_libraries_that_it_may_never_need() -> None:
+    """structlog, tenacity, transitions, PyJWT and websockets load at first use."""
+    loaded = fresh("import sys, reconnect; reconnect.Session, reconnect.RetryPolicy(); print(*sorted(sys.modules))").split()
+    assert [name for name in ("structlog", "tenacity", "transitions", "jwt", "websockets") if name in loaded] == []
+    assert [name for name in loaded if name.startswith("reconnect.hub") or name == "reconnect.core.hub"] == []
+
+
+def test_every_public_name_is_there_and_listed() -> None:
+    assert sorted(set(reconnect.__all__)) == sorted(reconnect.__all__)
+    for name in reconnect.__all__:
+        assert getattr(reconnect, name) is not None
+    assert set(reconnect.__all__) <= set(dir(reconnect))
+
+
+def test_what_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        _ = reconnect.nonsense
+
+
+def test_type_checkers_and_readers_of_the_list_see_the_same_names() -> None:
+    tree = ast.parse((ROOT / "reconnect" / "__init__.py").read_text(encoding="utf-8"))
+    seen = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("reconnect.")
+        for alias in node.names
+    }
+    assert seen == set(reconnect.__all__)
+
+
+def test_the_version_stands_twice_and_is_one() -> None:
+    assert setup()["metadata"]["version"] == __version__ == reconnect.__version__
+
+
+def test_the_list_of_packages_is_the_tree() -> None:
+    listed = set(setup()["options"]["packages"].split())
+    found = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "reconnect").rglob("__init__.py")}
+    assert listed == found | {"reconnect.statecharts"}
+    modules = {path.parent for path in (ROOT / "reconnect").rglob("*.py")}
+    assert {folder for folder in modules if not (folder / "__init__.py").is_file()} == set()
+
+
+def test_the_charts_are_found_beside_the_package() -> None:
+    names = {path.stem for path in (ROOT / "statecharts").glob("*.toml")}
+    assert set(chart_names()) == names
+    assert {load_chart(name).name for name in names} == names
+
+
+def test_the_package_is_typed() -> None:
+    assert (files("reconnect") / "py.typed").is_file()
+
+
+def test_no_module_is_larger_than_a_reader_can_take() -> None:
+    """STYLE: ask yourself at 300 lines, stop at 400; no function above 70."""
+    too_long = []
+    for path in sorted((ROOT / "reconnect").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if text.count("\n") > 400:
+            too_long.append(f"{path.relative_to(ROOT)}: {text.count(chr(10))} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and (node.end_lineno or 0) - node.lineno > 70:
+                too_long.append(f"{path.relative_to(ROOT)}: {node.name}")
+    assert too_long == []
