@@ -1,0 +1,397 @@
+"""The outbox: every signal without an outcome, in the order submitted. `statecharts/signal.toml` is its law.
+
+It owns the serials and the outcomes. The rules that it keeps:
+
+- A row is either waiting (`_waiting`, not handed to the present transport) or in flight (`_flight`, handed over and unjudged, or
+  unsure after a loss). Every serial in flight is lower than every serial that waits, so that order per sender needs no sorting.
+- A row leaves by exactly one `Settle`; the counters then still add up: submitted = the sum of all outcomes + pending.
+- Nothing is sent that the store has not confirmed (`stored`), and nothing beyond `in_flight` unjudged signals.
+- `doubt` marks a row of which an earlier hub life may have a copy: only then is it sent as a repeat, and only then does a failure
+  say `possibly_sent`.
+
+It reads no clock; each call brings `at`. Each method returns the effects that its caller passes on.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from reconnect import limits
+from reconnect.core.effects import Effect, Forget, Settle
+from reconnect.core.frames import Rejection, SendSignal
+from reconnect.core.notices import Outcome
+from reconnect.errors import OutboxFull
+from reconnect.reasons import OutcomeStatus, Reason
+from reconnect.record import Record
+
+POISON_LOSSES: Final = 2
+POISON_SECONDS: Final = 1.0  # a loss later than this after resending is not blamed on what was resent
+
+DELIVERED: Final = Outcome(status=OutcomeStatus.DELIVERED)
+WRITTEN: Final = Outcome(status=OutcomeStatus.WRITTEN, possibly_sent=True)
+EXPIRED: Final = Outcome(status=OutcomeStatus.EXPIRED, reason=Reason.TTL)
+OPTED_OUT: Final = Outcome(status=OutcomeStatus.DROPPED, reason=Reason.OPTED_OUT)
+OVERFLOWED: Final = Outcome(status=OutcomeStatus.DROPPED, reason=Reason.OVERFLOW)
+CANCELLED: Final = Outcome(status=OutcomeStatus.CANCELLED, reason=Reason.CANCELLED)
+POISONED: Final = Outcome(status=OutcomeStatus.FAILED, reason=Reason.POISON, possibly_sent=True)
+UNRESUMED: Final = Outcome(status=OutcomeStatus.FAILED, reason=Reason.NOT_RESUMED, possibly_sent=True)
+TIMED_OUT: Final = Outcome(status=OutcomeStatus.FAILED, reason=Reason.TTL, possibly_sent=True)
+
+
+class Overflow(StrEnum):
+    """What happens to a signal that finds the outbox full."""
+
+    RAISE = "raise"
+    DROP_OLDEST = "drop_oldest"
+    DROP_NEWEST = "drop_newest"
+    WAIT = "wait"  # raises as well; `wait_room()` is how a caller waits for it not to
+
+
+class OutboxBounds(Record):
+    """How much an outbox holds, and what happens beyond it. `in_flight` bounds what is sent and unjudged."""
+
+    signals: int = limits.OUTBOX_SIGNALS
+    size: int = limits.OUTBOX_BYTES
+    in_flight: int = limits.IN_FLIGHT
+    overflow: Overflow = Overflow.RAISE
+
+
+class Place(StrEnum):
+    """Where a row is."""
+
+    WAITING = "waiting"
+    FLIGHT = "flight"
+    GONE = "gone"
+
+
+class Row(msgspec.Struct, gc=False):
+    """One signal without an outcome."""
+
+    serial: int
+    type: str
+    data: bytes
+    to: str | None
+    expires_at: float | None
+    keep: bool  # retry_after_reconnect
+    place: Place = Place.WAITING
+    doubt: bool = False
+    sends: int = 0
+
+
+class Outbox:
+    """The bounded queue of signals without an outcome."""
+
+    def __init__(
+        self,
+        *,
+        bounds: OutboxBounds | None = None,
+        acknowledged: bool = True,
+        trace: Callable[[int, str], None] | None = None,
+    ) -> None:
+        self.bounds = bounds or OutboxBounds()
+        self.counts: Counter[OutcomeStatus] = Counter()
+        self.submitted = 0
+        self.size = 0
+        self._acknowledged = acknowledged
+        self._trace = trace
+        self._next_serial = 1
+        self._stored = 0
+        self._announced = 0
+        self._waiting: deque[Row] = deque()
+        self._flight: deque[Row] = deque()
+        self._gone_waiting = 0
+        self._expiries: list[tuple[float, int, Row]] = []
+        self._released_at: float | None = None
+        self._progress = False
+        self._suspect = 0
+        self._suspect_losses = 0
+
+    def __repr__(self) -> str:
+        return f"<Outbox {self.pending}/{self.bounds.signals} flight={len(self._flight)} next={self._next_serial}>"
+
+    @property
+    def pending(self) -> int:
+        """Signals without an outcome."""
+        return len(self._waiting) - self._gone_waiting + len(self._flight)
+
+    @property
+    def settled_up_to(self) -> int:
+        """The highest serial below which every outcome is known."""
+        for rows in (self._flight, self._waiting):
+            for row in rows:
+                if row.place is not Place.GONE:
+                    return row.serial - 1
+        return self._next_serial - 1
+
+    @property
+    def has_room(self) -> bool:
+        """True if the bound on the number of signals leaves room for one."""
+        return self.pending < self.bounds.signals and self.size < self.bounds.size
+
+    # -- in ------------------------------------------------------------------------------------------------------------------
+
+    def submit(
+        self, *, data: bytes, type: str, to: str | None, ttl: float | None, keep: bool, at: float, away: bool
+    ) -> tuple[int, list[Effect]]:
+        """Take one signal: return its serial and what follows at once.
+
+        `away` says that the session is reconnecting, where a signal that opted out is dropped. Raises OutboxFull by policy.
+        """
+        weight = len(data) + len(type)
+        effects: list[Effect] = []
+        opted_out = away and not keep  # it needs no room, so it puts no other signal out
+        refuse_newest = False
+        if not opted_out and (self.pending >= self.bounds.signals or self.size + weight > self.bounds.size):
+            refuse_newest = self._overflow(weight, effects)
+        row = Row(serial=self._next_serial, type=type, data=data, to=to, keep=keep, expires_at=None if ttl is None else at + ttl)
+        self._next_serial += 1
+        self.submitted += 1
+        self.size += weight
+        if refuse_newest or opted_out:
+            outcome, event = (OVERFLOWED, "overflowed") if refuse_newest else (OPTED_OUT, "opted_out")
+            effects += self._settle((row,), outcome, event)
+            return row.serial, effects
+        self._waiting.append(row)
+        if row.expires_at is not None:
+            heapq.heappush(self._expiries, (row.expires_at, row.serial, row))
+        return row.serial, effects
+
+    def _overflow(self, weight: int, effects: list[Effect]) -> bool:
+        """Make room by policy, or return True where the newest is the one to drop; raise OutboxFull otherwise."""
+        if self.bounds.overflow is Overflow.DROP_NEWEST:
+            return True
+        if self.bounds.overflow is Overflow.DROP_OLDEST:
+            oldest = self._droppable(weight)
+            if oldest is not None:
+                effects += self._leave(oldest, OVERFLOWED, "overflowed")
+                return False
+        over = "signals" if self.pending >= self.bounds.signals else "bytes"
+        bound = self.bounds.signals if over == "signals" else self.bounds.size
+        raise OutboxFull(signals=self.pending, size=self.size, limit=f"{bound} {over}")
+
+    def _droppable(self, weight: int) -> list[Row] | None:
+        """Return the oldest rows whose end makes room for `weight` bytes; None where even all of them would not."""
+        rows: list[Row] = []
+        size = self.size
+        for row in self._waiting:
+            if self.pending - len(rows) < self.bounds.signals and size + weight <= self.bounds.size:
+                break
+            if row.place is Place.WAITING and not row.doubt:
+                rows.append(row)
+                size -= len(row.data) + len(row.type)
+        fits = self.pending - len(rows) < self.bounds.signals and size + weight <= self.bounds.size
+        return rows if fits else None
+
+    def unstored(self) -> tuple[Row, ...]:
+        """Return the rows that were submitted since the last call, for the store."""
+        rows: list[Row] = []
+        for row in reversed(self._waiting):
+            if row.serial <= self._announced:
+                break
+            if row.place is Place.WAITING:
+                rows.append(row)
+        self._announced = self._next_serial - 1
+        return tuple(reversed(rows))
+
+    def stored(self, serial: int) -> None:
+        """Everything up to `serial` is safe in the store."""
+        self._stored = max(self._stored, serial)
+
+    # -- out -----------------------------------------------------------------------------------------------------------------
+
+    def release(self, at: float) -> tuple[tuple[SendSignal, ...], list[Effect]]:
+        """Return the signals to hand to the transport now, oldest first, as far as the window and the store allow."""
+        effects = self.expire(at)  # a wake-up may be late: what ran out before it is not sent all the same
+        frames: list[SendSignal] = []
+        waiting, flight, room = self._waiting, self._flight, self.bounds.in_flight
+        while waiting and (waiting[0].place is Place.GONE or (len(flight) < room and waiting[0].serial <= self._stored)):
+            row = waiting.popleft()
+            if row.place is Place.GONE:
+                self._gone_waiting -= 1
+                continue
+            row.place = Place.FLIGHT
+            row.sends += 1
+            flight.append(row)
+            self._say((row,), "sent")
+            ttl = None if row.expires_at is None else row.expires_at - at
+            frames.append(
+                SendSignal(serial=row.serial, type=row.type, data=msgspec.Raw(row.data), to=row.to, ttl=ttl, repeat=row.doubt)
+            )
+        if frames and self._released_at is None:
+            self._released_at, self._progress = at, False
+        if not self._acknowledged:
+            rows = list(flight)
+            flight.clear()
+            effects += self._settle(rows, WRITTEN, "unjudged")
+        return tuple(frames), effects
+
+    def judge(self, serial: int, rejected: Iterable[Rejection]) -> list[Effect] | None:
+        """Settle everything in flight up to `serial`; return None if the hub judges what was never sent."""
+        if not self.can_be_judged(serial):
+            return None
+        refused = {rejection.serial: rejection for rejection in rejected}
+        delivered: list[Row] = []
+        effects: list[Effect] = []
+        while self._flight and self._flight[0].serial <= serial:
+            row = self._flight.popleft()
+            rejection = refused.get(row.serial)
+            if rejection is None:
+                delivered.append(row)
+                continue
+            outcome = Outcome(status=OutcomeStatus.REJECTED, code=rejection.code, reason=None)
+            effects += self._settle((row,), outcome, "rejected")
+        if delivered:
+            effects += self._settle(delivered, DELIVERED, "accepted")
+        self._progress = self._progress or bool(delivered or effects)
+        return effects
+
+    def can_be_judged(self, serial: int) -> bool:
+        """True if every signal up to `serial` was handed to some transport, or is gone."""
+        lowest = next((row.serial for row in self._waiting if row.place is Place.WAITING and not row.doubt), self._next_serial)
+        return serial < lowest
+
+    # -- outages -------------------------------------------------------------------------------------------------------------
+
+    def hold(self, at: float, *, blameable: bool) -> list[Effect]:
+        """The transport ended: what is in flight is unsure from here on. `blameable` losses count towards poison."""
+        self._say(self._flight, "lost")
+        effects: list[Effect] = []
+        soon = self._released_at is not None and at - self._released_at <= POISON_SECONDS
+        first = self._flight[0] if self._flight else None
+        if first is None or self._progress:
+            self._suspect, self._suspect_losses = 0, 0
+        elif blameable and first.sends > 1:
+            # A transport that lasted for a while was not killed by what was resent on it, and breaks the row.
+            before = self._suspect_losses if first.serial == self._suspect else 0
+            self._suspect, self._suspect_losses = first.serial, before + 1 if soon else 0
+            if self._suspect_losses >= POISON_LOSSES:
+                self._flight.popleft()
+                effects = self._settle((first,), POISONED, "poisoned")
+        self._released_at = None
+        return effects
+
+    def drop_opted_out(self) -> list[Effect]:
+        """Drop what waits and said retry_after_reconnect=False."""
+        rows = [row for row in self._waiting if row.place is Place.WAITING and not row.keep]
+        return self._leave(rows, OPTED_OUT, "opted_out")
+
+    def resume(self, accepted: int | None, rejected: Iterable[Rejection], at: float, *, resumed: bool) -> list[Effect] | None:
+        """Settle what was unsure by what the hub had judged; the rest waits again, in front. None: an impossible judgement.
+
+        Only a hub that knows this sender (`accepted` is not None) and `resumed` the connection can say that it does not have a
+        signal; a new connection may be to another life of the hub. Without its word a signal that opted in waits as a possible
+        repeat, and one that did not has failed, possibly sent.
+        """
+        effects = [] if accepted is None else self.judge(accepted, rejected)
+        if effects is None:
+            return None
+        again: list[Row] = []
+        for row in self._flight:
+            verdict = self._after_loss(row, at, known=resumed and accepted is not None)
+            if verdict is None:
+                again.append(row)
+            else:
+                effects += self._settle((row,), *verdict)
+        self._flight.clear()
+        for row in reversed(again):
+            row.place = Place.WAITING
+            self._waiting.appendleft(row)
+            if row.expires_at is not None:
+                heapq.heappush(self._expiries, (row.expires_at, row.serial, row))
+        return effects
+
+    def _after_loss(self, row: Row, at: float, *, known: bool) -> tuple[Outcome, str] | None:
+        """Return the outcome of an unsure row that the hub has not judged, or None where it is to be sent again."""
+        expired = row.expires_at is not None and row.expires_at <= at
+        certain = known and not row.doubt  # no hub, living or dead, can have it
+        if certain:
+            if expired:
+                return EXPIRED, "expired"
+            if not row.keep:
+                return OPTED_OUT, "opted_out"
+            self._say((row,), "passed_by")
+            return None
+        if expired:
+            return TIMED_OUT, "unresumed"
+        if not row.keep:
+            return UNRESUMED, "unresumed"
+        row.doubt = True
+        return None
+
+    def end(self, reason: Reason) -> list[Effect]:
+        """The session entered disconnected: every pending signal has failed."""
+        rows = [*self._flight, *(row for row in self._waiting if row.place is Place.WAITING)]
+        unsure = [row for row in rows if row.place is Place.FLIGHT or row.doubt]
+        sure = [row for row in rows if row.place is Place.WAITING and not row.doubt]
+        effects = self._settle(unsure, Outcome(status=OutcomeStatus.FAILED, reason=reason, possibly_sent=True), "ended")
+        effects += self._settle(sure, Outcome(status=OutcomeStatus.FAILED, reason=reason), "ended")
+        self._flight.clear()
+        self._waiting.clear()
+        self._expiries.clear()
+        self._gone_waiting = 0
+        self._released_at = None
+        self._suspect = self._suspect_losses = 0
+        return effects
+
+    # -- time, and the user's second thoughts ----------------------------------------------------------------------------------
+
+    def wake_at(self) -> float | None:
+        """Return the instant at which the next waiting signal expires."""
+        expiries = self._expiries
+        while expiries and expiries[0][2].place is not Place.WAITING:
+            heapq.heappop(expiries)
+        return expiries[0][0] if expiries else None
+
+    def expire(self, at: float) -> list[Effect]:
+        """Settle what waits and whose time has run out."""
+        sure: list[Row] = []
+        unsure: list[Row] = []
+        while (due := self.wake_at()) is not None and due <= at:
+            row = heapq.heappop(self._expiries)[2]
+            row.place = Place.GONE
+            (unsure if row.doubt else sure).append(row)
+        return self._leave(sure, EXPIRED, "expired") + self._leave(unsure, TIMED_OUT, "unresumed")
+
+    def cancel(self, serial: int) -> list[Effect]:
+        """Take a signal back; return no effect if it was handed to a transport or has its outcome."""
+        for row in self._waiting:
+            if row.serial == serial and row.place is Place.WAITING and not row.doubt:
+                return self._leave([row], CANCELLED, "cancelled")
+        return []
+
+    # -- the only way out --------------------------------------------------------------------------------------------------------
+
+    def _leave(self, rows: list[Row], outcome: Outcome, event: str) -> list[Effect]:
+        """Settle rows that stand in the middle of the waiting queue, which drops them when they come to its front."""
+        self._gone_waiting += len(rows)
+        return self._settle(rows, outcome, event)
+
+    def _settle(self, rows: Iterable[Row], outcome: Outcome, event: str) -> list[Effect]:
+        serials = []
+        kept = []
+        for row in rows:
+            row.place = Place.GONE
+            self.size -= len(row.data) + len(row.type)
+            row.data = b""
+            serials.append(row.serial)
+            if row.serial <= self._announced:
+                kept.append(row.serial)
+        if not serials:
+            return []
+        self.counts[outcome.status] += len(serials)
+        if self._trace is not None:
+            for serial in serials:
+                self._trace(serial, event)
+        settled: list[Effect] = [Settle(serials=tuple(serials), outcome=outcome)]
+        return [*settled, Forget(serials=tuple(kept))] if kept else settled
+
+    def _say(self, rows: Iterable[Row], event: str) -> None:
+        if self._trace is not None:
+            for row in rows:
+                self._trace(row.serial, event)
