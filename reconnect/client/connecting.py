@@ -1,0 +1,51 @@
+"""`reconnect.connect(...)`: a session that is connected when the block begins, and left when it ends."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Generator
+from typing import Any, ParamSpec
+
+from reconnect.client.session import Session
+
+P = ParamSpec("P")
+
+
+class Connecting:
+    """What `connect()` returns: use it with `async with`, or await it for a connected Session that you disconnect yourself."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __repr__(self) -> str:
+        return f"<Connecting {self._session!r}: use `async with` or await it>"
+
+    def __await__(self) -> Generator[Any, None, Session]:
+        return self._session.__aenter__().__await__()
+
+    async def __aenter__(self) -> Session:
+        return await self._session.__aenter__()
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._session.__aexit__(*exc_info)
+
+
+def _takes_what(made: Callable[P, Session]) -> Callable[[Callable[..., Connecting]], Callable[P, Connecting]]:
+    """Give a function the parameters of Session, for type checkers, editors and `help()` alike."""
+
+    def decorate(function: Callable[..., Connecting]) -> Callable[P, Connecting]:
+        signature = inspect.signature(made)
+        function.__signature__ = signature.replace(return_annotation=Connecting)  # type: ignore[attr-defined]  # help() reads it
+        return function
+
+    return decorate
+
+
+@_takes_what(Session)
+def connect(*args: Any, **options: Any) -> Connecting:
+    """Connect to a session: `async with reconnect.connect("ws://127.0.0.1:8470", session="room-1", token=token) as session`.
+
+    Takes what Session takes, and raises what Session raises. Entering the block, or awaiting, raises ConnectFailed where the hub
+    cannot be reached or refuses; leaving the block disconnects.
+    """
+    return Connecting(Session(*args, **options))
