@@ -1,0 +1,52 @@
+"""What the commands share: options, the help that is shown for them, and how a command ends that could not do its work."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+
+from reconnect.cli.durations import seconds_of
+
+FAILED: Final = 1
+USAGE: Final = 2
+
+
+def fail(sentence: str, code: int = FAILED) -> NoReturn:
+    """End the command with a sentence on stderr."""
+    typer.secho(f"error: {sentence}", err=True, fg="red")
+    raise typer.Exit(code)
+
+
+def warn(sentence: str) -> None:
+    """Say on stderr what should not stay as it is."""
+    typer.secho(f"warning: {sentence}", err=True, fg="yellow")
+
+
+def duration(text: str, option: str) -> float:
+    """Read a duration; what is none is a mistake in the command's usage."""
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        fail(f"{option}: {error}", USAGE)
+
+
+def reflowed(text: str) -> str:
+    """Return a docstring as help: a paragraph is one line, for the terminal to break; indented lines stay as they are."""
+    blocks = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(block if block.startswith(" ") else " ".join(block.split("\n")) for block in blocks)
+
+
+def add_command(app: typer.Typer, command: Callable[..., Any], name: str | None = None) -> None:
+    """Make a function a command of the application; its docstring is the help."""
+    app.command(name, help=reflowed(command.__doc__ or ""))(command)
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line, for programs.")]
+SecretFile = Annotated[
+    Path | None,
+    typer.Option("--secret-file", metavar="FILE", help="A file that holds the hub's secret; by default RECONNECT_SECRET does."),
+]

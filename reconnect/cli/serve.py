@@ -1,0 +1,138 @@
+"""`reconnect serve`: a hub in the foreground, and one line for each thing that happens to it.
+
+With `--dev` it makes a secret, which is gone when it stops, and every token with it. Otherwise it wants one that it was given: a
+hub that made itself a new one at each start could not take anybody back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from reconnect.cli import dev as for_newcomers
+from reconnect.cli.announcing import Journal, JsonJournal, TerminalJournal
+from reconnect.cli.durations import in_words
+from reconnect.cli.options import USAGE, Json, SecretFile, duration, fail, warn
+from reconnect.cli.secret import find_secret, need_secret
+from reconnect.cli.stopping import stop_requests
+from reconnect.errors import AuditFailed, BadArgument
+from reconnect.record import Record
+
+PORT = 8470
+
+
+class Serving(Record):
+    """What a hub is run with; `made` says that its secret was made for this run."""
+
+    host: str
+    port: int
+    secret: str
+    grace_seconds: float
+    dev: bool
+    made: bool
+    audit: Path | None = None
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="Address to listen on; 0.0.0.0 for all of this machine's.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, metavar="PORT", help="Port to listen on; 0 takes a free one.")] = PORT,
+    dev: Annotated[bool, typer.Option("--dev", help="Make a secret, and print tokens and the lines to paste for join.")] = False,
+    secret_file: SecretFile = None,
+    grace: Annotated[str, typer.Option(metavar="DURATION", help="How long a member that dropped keeps its place.")] = "60s",
+    audit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every step and decision of the hub to this file as well.")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Run a hub, and say what happens to it.
+
+    A hub keeps the sessions: who is in them, what was said, and the place of a member whose link dropped. It prints one line for
+    each member that joins, drops, returns or leaves. Ctrl-C or SIGTERM stop it: all members are told to come back later.
+
+    To try things on this machine, with tokens and the lines to paste:
+
+        reconnect serve --dev
+
+    In earnest it needs a secret, of which the tokens are made:
+
+        export RECONNECT_SECRET=$(openssl rand -hex 32)
+        reconnect serve --host 0.0.0.0
+
+    It speaks ws://; let a proxy in front of it speak wss:// where strangers can listen.
+    """
+    grace_seconds = duration(grace, "--grace")
+    try:
+        if dev:
+            for_newcomers.check_host(host)
+            given = find_secret(secret_file, warn)
+        else:
+            given = need_secret(secret_file, warn, otherwise=", or try things with --dev")
+    except BadArgument as error:
+        fail(str(error), USAGE)
+    secret = given or for_newcomers.make_secret()
+    serving = Serving(host=host, port=port, secret=secret, grace_seconds=grace_seconds, dev=dev, made=given is None, audit=audit)
+    try:
+        asyncio.run(run_hub(serving, JsonJournal() if json_ else TerminalJournal()))
+    except OSError as error:
+        fail(cannot_listen(error, host, port))
+    except AuditFailed as error:
+        fail(str(error))
+
+
+async def run_hub(serving: Serving, journal: Journal) -> None:
+    """Serve until asked to stop, then send everybody away. Raises OSError where nothing can listen there, and AuditFailed."""
+    from reconnect.audit import FileSink, TeeSink
+    from reconnect.hub import Hub
+
+    sink = TeeSink(journal, FileSink(serving.audit)) if serving.audit else journal
+    hub = Hub(serving.secret, grace_seconds=serving.grace_seconds, audit=sink)
+    try:
+        with stop_requests() as asked:
+            async with hub.serve(serving.host, serving.port) as listener:
+                _tell_listening(journal, serving, listener.url, listener.port)
+                await asked.wait()
+                members = hub.statistics().members
+                journal.tell("stopping", f"telling {_counted(members, 'member')} to come back later", members=members)
+                await hub.drain()
+        numbers = hub.statistics()
+        facts = {"joined": numbers.joined, "resumed": numbers.resumed, "signals": numbers.signals_appended}
+        joined, signals = _counted(numbers.joined, "member"), _counted(numbers.signals_appended, "signal")
+        journal.tell("stopped", f"{joined} joined, {_counted(numbers.resumed, 'return')}, {signals}", **facts)
+    finally:
+        sink.close()
+
+
+def _tell_listening(journal: Journal, serving: Serving, url: str, port: int) -> None:
+    facts: dict[str, Any] = {"url": url, "port": port, "grace_seconds": serving.grace_seconds}
+    if serving.dev and isinstance(journal, TerminalJournal):
+        for_newcomers.show(journal.lines, url, serving.secret, made=serving.made)
+    elif serving.dev:
+        facts |= {"session": for_newcomers.SESSION, "tokens": for_newcomers.make_tokens(serving.secret)}
+    sentence = f"{url}, keeps places for {in_words(serving.grace_seconds)}; Ctrl-C stops it"
+    journal.tell("listening", sentence, **facts)
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def cannot_listen(error: OSError, host: str, port: int) -> str:
+    """Return why nothing can listen there, and what to do."""
+    if error.errno == errno.EADDRINUSE:
+        other = port + 1 if port < 65_535 else port - 1
+        return (
+            f"port {port} on {host} is in use, perhaps by another hub; stop that one, or choose another port "
+            f"with --port {other}, or a free one with --port 0"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"port {port} needs special rights; choose one from 1024 on, as --port {PORT}"
+    number = error.errno or 0
+    reason = os.strerror(number) if number > 0 else error.strerror or str(error)  # a resolver's numbers are negative
+    return f"cannot listen on {host}: {reason}; --host takes an address of this machine, as 127.0.0.1 or 0.0.0.0"
