@@ -1,0 +1,101 @@
+"""The receipt: awaited by anyone, any number of times, and completed exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from reconnect.client.receipt import Receipt, settle
+from reconnect.core.notices import Outcome
+from reconnect.reasons import OutcomeStatus
+from reconnect.testing import run
+
+DELIVERED = Outcome(status=OutcomeStatus.DELIVERED)
+
+
+def receipt(cancel: bool = True) -> Receipt:
+    return Receipt(7, lambda serial: cancel and serial == 7)
+
+
+def test_it_shows_its_serial_and_its_outcome() -> None:
+    one = receipt()
+    assert (repr(one), one.outcome, one.serial) == ("<Receipt 7 pending>", None, 7)
+    settle(one, DELIVERED)
+    assert (repr(one), one.outcome) == ("<Receipt 7 delivered>", DELIVERED)
+
+
+def test_it_is_awaited_by_several_and_again() -> None:
+    async def story() -> None:
+        one = receipt()
+        waiting = [asyncio.ensure_future(one) for _ in range(3)]
+        await asyncio.sleep(1)
+        assert not any(task.done() for task in waiting)
+        settle(one, DELIVERED)
+        assert await asyncio.gather(*waiting) == [DELIVERED] * 3
+        assert await one is DELIVERED
+
+    run(story())
+
+
+def test_a_cancelled_wait_changes_nothing_and_leaves_nothing() -> None:
+    """U05: a caller that gives up waiting does not touch the signal, nor whoever else waits."""
+
+    async def story() -> None:
+        one = receipt()
+        staying = asyncio.ensure_future(one)
+        for _ in range(100):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1):
+                    await one
+        assert one._waiters is not None
+        assert len(one._waiters) == 1, "those that gave up are forgotten"
+        assert one.outcome is None
+        settle(one, DELIVERED)
+        assert await staying is DELIVERED
+
+    run(story())
+
+
+def test_a_wait_that_is_cancelled_at_the_instant_of_the_outcome() -> None:
+    async def story() -> None:
+        one = receipt()
+        waiting, leaving = asyncio.ensure_future(one), asyncio.ensure_future(one)
+        await asyncio.sleep(0)
+        leaving.cancel()
+        settle(one, DELIVERED)
+        assert await waiting is DELIVERED
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+
+    run(story())
+
+
+def test_a_waiter_that_is_done_already_is_passed_over() -> None:
+    async def story() -> None:
+        one = receipt()
+        first, second = asyncio.ensure_future(one), asyncio.ensure_future(one)
+        await asyncio.sleep(0)
+        assert one._waiters is not None
+        one._waiters[0].cancel()
+        settle(one, DELIVERED)
+        assert await second is DELIVERED
+        with pytest.raises(asyncio.CancelledError):
+            await first
+
+    run(story())
+
+
+def test_it_takes_the_signal_back_only_while_it_has_no_outcome() -> None:
+    assert receipt().cancel() is True
+    assert receipt(cancel=False).cancel() is False
+    settled = receipt()
+    settle(settled, DELIVERED)
+    assert settled.cancel() is False
+
+
+def test_a_second_outcome_is_a_mistake_of_ours() -> None:
+    one = receipt()
+    settle(one, DELIVERED)
+    with pytest.raises(AssertionError, match="a signal has exactly one outcome"):
+        settle(one, DELIVERED)
