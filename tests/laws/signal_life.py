@@ -82,15 +82,13 @@ class OutboxBench:
         self.outcomes: dict[int, Outcome] = {}
         self.stored: set[int] = set()
 
-    # -- what is done ------------------------------------------------------------------------------------------------------------
+    # -- what is done ----------------------------------------------------------------------------------------------------------
 
     def submit(self, data: Any = "x", *, keep: bool = True, ttl: float | None = None, store: bool = True, **fields: Any) -> int:
         """Submit a signal, and have it stored at once unless told otherwise."""
         encoded = json.dumps(data).encode()
         usual = {"type": "", "to": None}
-        serial, effects = self.outbox.submit(
-            data=encoded, ttl=ttl, keep=keep, at=self.now, away=self.away, **{**usual, **fields}
-        )
+        serial, effects = self.outbox.submit(data=encoded, ttl=ttl, keep=keep, at=self.now, away=self.away, **{**usual, **fields})
         self.submitted.append(serial)
         self.take(effects)
         if store:
@@ -150,7 +148,7 @@ class OutboxBench:
         self.take(self.outbox.end(reason))
         self.away = False
 
-    # -- what came of it ---------------------------------------------------------------------------------------------------------
+    # -- what came of it -------------------------------------------------------------------------------------------------------
 
     def _took(self, effects: list[Effect] | None) -> bool:
         self.take(effects or [])

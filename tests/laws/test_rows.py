@@ -1,8 +1,9 @@
 """Every row counts: with any one row of a chart replaced by an ignore, or led elsewhere, some behaviour fails.
 
-Not the lint and not a hash: a chart that was tampered with is built past both, and the behaviours of `behaviours.py` and
-`stream_behaviours.py` are played on it. The law is held for each pair of a state and an event that a row decides, so that a row
-with several sources needs a behaviour for each; and, beyond the rows, for each single action that a state or a row asks for.
+Not the lint and not a hash: a chart that was tampered with is built past both, and the behaviours of `behaviours.py`,
+`effect_behaviours.py` and `stream_behaviours.py` are played on it. The law is held for each pair of a state and an event that a
+row decides, so that a row with several sources needs a behaviour for each; and, beyond the rows, for each single action that a
+state or a row asks for.
 
 The member's chart has the same law in `test_member_rows.py`, the signal's, which nothing runs, in `test_signal_chart.py`.
 """
@@ -18,7 +19,8 @@ from msgspec.structs import replace
 from reconnect.chart import Ignore, Statechart, Step, StepVerdict, Transition, chart_names, load_chart
 from reconnect.chart.run import Runner
 from tests.core_world import Charts, shipped
-from tests.laws.behaviours import SESSION_BEHAVIOURS, Behaviour
+from tests.laws.behaviours import Behaviour
+from tests.laws.effect_behaviours import SESSION_BEHAVIOURS
 from tests.laws.stream_behaviours import STREAM_BEHAVIOURS
 
 Pair = tuple[str, str, str]  # chart, state, event

@@ -25,7 +25,7 @@ from tests.laws.signal_life import Move, OutboxBench, replay
 CHART = load_chart("signal")
 
 
-# -- the tour ----------------------------------------------------------------------------------------------------------------------
+# -- the tour ------------------------------------------------------------------------------------------------------------------
 
 
 def held_stories() -> Iterator[OutboxBench]:
@@ -146,7 +146,7 @@ def test_every_row_counts(number: int, leaf: str) -> None:
             assert not conforms(led), f"{row.on} from {leaf} may as well lead to {other}"
 
 
-# -- random scripts ------------------------------------------------------------------------------------------------------------------
+# -- random scripts ------------------------------------------------------------------------------------------------------------
 
 
 class OutboxLaw(RuleBasedStateMachine):
@@ -170,13 +170,11 @@ class OutboxLaw(RuleBasedStateMachine):
         acknowledged=st.sampled_from([True, True, True, False]),
     )
     def born(self, overflow: Overflow, signals: int, in_flight: int, acknowledged: bool) -> None:
-        self.bench = OutboxBench(
-            signals=signals, size=80, in_flight=in_flight, overflow=overflow, acknowledged=acknowledged
-        )
+        self.bench = OutboxBench(signals=signals, size=80, in_flight=in_flight, overflow=overflow, acknowledged=acknowledged)
         self.in_flight, self.overflow, self.acknowledged = in_flight, overflow, acknowledged
         self.join_anew(None)
 
-    # -- what the user does --------------------------------------------------------------------------------------------------------
+    # -- what the user does ----------------------------------------------------------------------------------------------------
 
     @rule(
         keep=st.sampled_from([True, True, False]),
@@ -234,7 +232,7 @@ class OutboxLaw(RuleBasedStateMachine):
         self.look()
         self.linked, self.had_link, self.on_link, self.judged = False, False, [], 0
 
-    # -- what the network and the hub do -----------------------------------------------------------------------------------------
+    # -- what the network and the hub do ---------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.linked)
     @rule()
@@ -314,7 +312,7 @@ class OutboxLaw(RuleBasedStateMachine):
         self.look()
         self.linked, self.on_link, self.judged = True, [], accepted or 0
 
-    # -- what the model knows ------------------------------------------------------------------------------------------------------
+    # -- what the model knows --------------------------------------------------------------------------------------------------
 
     def some_serial(self, share: float) -> int:
         """Return a serial that the present hub may have judged, at least what it said before."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,7 +64,7 @@ def act(world: World, kind: str, who: str | None, what: object) -> None:
 
 @settings(max_examples=EXAMPLES)
 @given(script=st.lists(STEPS, max_size=20), seed=st.integers(0, 2**32))
-def test_whatever_the_network_does_the_promises_hold(script: list, seed: int) -> None:
+def test_whatever_the_network_does_the_promises_hold(script: list[Any], seed: int) -> None:
     """Q09 S13 P05 R05: conservation, order, no duplicate, no false outcome, no silent gap, no ghost; for random faults."""
     world = World(*NAMES, seed=seed, hub=HubSettings(log_signals=20, window=8, grace_seconds=30.0))
     for party in world.parties.values():

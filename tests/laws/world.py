@@ -1,8 +1,8 @@
 """A small world without asyncio: real session cores, a real hub core, and a network that fails, under one hand-moved clock.
 
-Time jumps from one event to the next. Every message takes LATENCY seconds; a link that is cut loses what is in transit and tells both
-ends; one that is frozen loses everything and tells nobody. A `History` notes what each member submitted, was told and received, and
-`problems()` says what of it breaks a promise.
+Time jumps from one event to the next. Every message takes LATENCY seconds; a link that is cut loses what is in transit and tells
+both ends; one that is frozen loses everything and tells nobody. A `History` notes what each member submitted, was told and
+received, and `problems()` says what of it breaks a promise.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ class Party:
         self.world, self.name = world, name
         self.history = History()
         settings = SessionSettings(session="s", sender=name, retry_initial=True, bounds=bounds)
-        self.core = SessionCore(settings, session=charts["session"], publisher=charts["publisher"], subscriber=charts["subscriber"])
+        self.core = SessionCore(
+            settings, session=charts["session"], publisher=charts["publisher"], subscriber=charts["subscriber"]
+        )
         self.policy = RetryPolicy(give_up_after_seconds=None)
         self.wire: Wire | None = None
         self.refused = False
@@ -81,7 +83,7 @@ class Party:
         self.answers: list[do.Answer] = []
         self.woken_for: float | None = None
 
-    # -- the user ------------------------------------------------------------------------------------------------------------------
+    # -- the user
 
     def connect(self) -> None:
         if self.core.role == "offline":
@@ -112,7 +114,7 @@ class Party:
             request = next(self.requests)
             self.feed(inputs.WantAdded(at=self.world.now, request=request, key=f"subscribe:{stream_id}", subscribe=stream_id))
 
-    # -- the driver ----------------------------------------------------------------------------------------------------------------
+    # -- the driver
 
     def feed(self, happened: inputs.Input) -> None:
         effects = self.core.feed(happened)
@@ -195,7 +197,7 @@ class World:
         self.start_hub()
         self.parties = {name: Party(self, name, self.charts, bounds or OutboxBounds()) for name in names}
 
-    # -- time ----------------------------------------------------------------------------------------------------------------------
+    # -- time
 
     def at(self, when: float, call: Callable[[], None]) -> None:
         heapq.heappush(self._due, (max(when, self.now), next(self._order), call))
@@ -229,7 +231,7 @@ class World:
         self._seed = (self._seed * 6364136223846793005 + 1442695040888963407) % 2**64
         return (self._seed >> 11) / 2**53
 
-    # -- faults --------------------------------------------------------------------------------------------------------------------
+    # -- faults
 
     def cut(self, name: str) -> None:
         """The link is reset: both ends hear of it, what is in transit is lost."""
@@ -269,14 +271,17 @@ class World:
         self.wires.pop(wire.number, None)
         cause = Cause(reason=Reason.CLOSED)
         if tell_member and not wire.frozen:
-            self.later(
-                0.0, lambda: wire.owner.feed(inputs.TransportEnded(at=self.now, generation=wire.generation, cause=cause))
-            )
+            self.later(0.0, lambda: wire.owner.feed(inputs.TransportEnded(at=self.now, generation=wire.generation, cause=cause)))
         hub = self.hub
-        if tell_hub and not wire.frozen:
-            self.later(0.0, lambda: hub is self.hub and self.feed_hub(hub_inputs.LinkEnded(at=self.now, link=wire.number, cause=cause)))
 
-    # -- the network ---------------------------------------------------------------------------------------------------------------
+        def tell() -> None:
+            if hub is self.hub:
+                self.feed_hub(hub_inputs.LinkEnded(at=self.now, link=wire.number, cause=cause))
+
+        if tell_hub and not wire.frozen:
+            self.later(0.0, tell)
+
+    # -- the network
 
     def dial(self, party: Party, generation: int) -> None:
         def arrive() -> None:
@@ -319,7 +324,7 @@ class World:
             # What was written before the end still arrives, as on a socket that is closed.
             self.later(LATENCY, lambda: self._break(wire, tell_member=False, tell_hub=True))
 
-    # -- the hub's shell -----------------------------------------------------------------------------------------------------------
+    # -- the hub's shell
 
     def feed_hub(self, happened: hub_inputs.HubInput) -> None:
         for effect in self.hub.feed(happened):
@@ -374,7 +379,7 @@ class World:
 
             self.at(due, wake)
 
-    # -- promises ------------------------------------------------------------------------------------------------------------------
+    # -- promises
 
     def settle(self) -> None:
         """Let everything heal and be delivered."""
