@@ -21,6 +21,7 @@
     │   ├── BadUrl             not a WebSocket address
     │   └── UnknownEventName   `on()` was given a name that no event has
     ├── NotConnected           the call needs a session that is connected or coming back
+    ├── WrongLoop              a session was used from another thread, or on another event loop than its own (also a RuntimeError)
     ├── OutboxFull             the bound on signals or bytes is reached, and the policy is to raise
     ├── ConnectFailed          connect() did not reach `connected` (cause)
     ├── RequestFailed          the hub refused a request, or the link dropped before its answer (code, possibly_sent)
@@ -36,10 +37,12 @@ Sentences are lower case, without a full stop; what a program needs is in attrib
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from reconnect.reasons import Reason
 
 if TYPE_CHECKING:
-    from reconnect.reasons import Cause, Reason, RejectCode
+    from reconnect.reasons import Cause, RejectCode
 
 
 class ReconnectError(Exception):
@@ -152,6 +155,18 @@ class NotConnected(ReconnectError):
         super().__init__(f"{call} needs a connected session, and this one is {state}; await session.connect() first")
 
 
+class WrongLoop(ReconnectError, RuntimeError):
+    """The call came from another thread, or on another event loop, than the one that the session runs on."""
+
+    def __init__(self, call: str) -> None:
+        self.call = call
+        super().__init__(
+            f"{call} was called outside the event loop that the session runs on; "
+            "keep a session within one asyncio.run(), and from another thread use "
+            "loop.call_soon_threadsafe() or asyncio.run_coroutine_threadsafe()"
+        )
+
+
 class OutboxFull(ReconnectError):
     """The outbox holds `signals` signals and `size` bytes and takes no more."""
 
@@ -163,13 +178,33 @@ class OutboxFull(ReconnectError):
         )
 
 
+_GATEWAY: Final = "what stands before the hub wants credentials of its own"
+_NO_HUB: Final = "what answers there is no hub of this library; check host and port"
+
+# What to do about a connect() that failed, where the reason is enough to know.
+_REMEDIES: Final[dict[Reason, str]] = {
+    Reason.UNREACHABLE: "check host and port, and that a hub runs there: `reconnect serve --dev` starts one",
+    Reason.UPGRADE_REFUSED: _NO_HUB,
+    Reason.UNSUPPORTED: _NO_HUB,
+    Reason.DEADLINE: "check host and port: nothing there answers as a hub does",
+    Reason.CLOSED: "check host and port, and whether the hub speaks ws:// or wss://",
+    Reason.TLS_FAILED: "check the certificate, and whether the hub speaks ws:// or wss://",
+    Reason.DENIED: "a token must be made with the secret of this very hub, as `reconnect token` does",
+    Reason.WRONG_SESSION: "join the session that the token was made for, or make a token for this one",
+    Reason.TOKEN_EXPIRED: "make a new token, or give a callable as `token`: it is asked at each attempt",
+    Reason.OVERLOADED: "try again later; with retry_initial=True connect() does so by itself",
+    Reason.GOING_AWAY: "try again later; with retry_initial=True connect() does so by itself",
+}
+
+
 class ConnectFailed(ReconnectError):
     """connect() did not reach `connected`; `cause` says why and `reason` names it."""
 
     def __init__(self, cause: Cause, url: str) -> None:
         self.cause, self.reason, self.url = cause, cause.reason, url
         detail = f": {cause.detail}" if cause.detail else ""
-        super().__init__(f"could not connect to {url} ({cause.reason}){detail}")
+        remedy = _GATEWAY if cause.code in (401, 403) else _REMEDIES.get(cause.reason, "")
+        super().__init__(f"could not connect to {url} ({cause.reason}){detail}" + (f"; {remedy}" if remedy else ""))
 
 
 class RequestFailed(ReconnectError):

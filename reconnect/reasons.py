@@ -27,10 +27,10 @@ class Reason(StrEnum):
     SLOW = "slow"  # the member read too slowly and fell out of the log
     HOLE = "hole"  # an entry was missing between two that arrived
     PROTOCOL_ERROR = "protocol_error"  # the other side broke the protocol
-    FORCED = "forced"  # reconnect_now(force=True)
+    FORCED = "forced"  # asked for by reconnect_now(force=True)
     TOKEN_UNAVAILABLE = "token_unavailable"  # the token callable raised  # noqa: S105
-    TOKEN_EXPIRED = "token_expired"  # noqa: S105
-    # Final answers.
+    TOKEN_EXPIRED = "token_expired"  # the token's time is over; a token callable is asked for a new one  # noqa: S105
+    # Answers that end a session or a stay in it.
     CLIENT_DISCONNECTED = "client_disconnected"  # left on purpose
     KICKED = "kicked"  # a moderator or the server removed the member
     TAKEN_OVER = "taken_over"  # another client presented this connection
@@ -38,18 +38,20 @@ class Reason(StrEnum):
     WRONG_SESSION = "wrong_session"  # the token is for another session
     UNSUPPORTED = "unsupported"  # no common protocol or version
     SESSION_ENDED = "session_ended"  # the hub ended the session for all
-    GAVE_UP = "gave_up"  # the retry policy's stop
+    GAVE_UP = "gave_up"  # the retry policy said stop
     POLICY_ERROR = "policy_error"  # the retry policy raised, or its delay is no delay
     SERVER_SAID_STOP = "server_said_stop"  # a refusal whose retry_after is no delay
+    # How the others' streams and connections end.
     NETWORK_DISCONNECTED = "network_disconnected"  # a peer's grace is over
     UNPUBLISHED = "unpublished"  # a publisher ended its stream on purpose
     NO_SUCH_STREAM = "no_such_stream"  # the stream that was asked for does not exist
     REPLACED = "replaced"  # the same sender joined anew
+    # Why a signal has the outcome that it has.
     POISON = "poison"  # resending this signal ended two transports in a row
-    OPTED_OUT = "opted_out"  # retry_after_reconnect=False, and there was an outage
+    OPTED_OUT = "opted_out"  # it said retry_after_reconnect=False, and there was an outage
     OVERFLOW = "overflow"  # the outbox was full
-    TTL = "ttl"  # time to live ran out
-    CANCELLED = "cancelled"  # receipt.cancel()
+    TTL = "ttl"  # its time to live ran out
+    CANCELLED = "cancelled"  # taken back by receipt.cancel()
     NOT_RESUMED = "not_resumed"  # the hub could not tell whether it had the signal
     STORE_FAILED = "store_failed"  # the outbox store could not keep the signal
 
@@ -57,25 +59,25 @@ class Reason(StrEnum):
 class OutcomeStatus(StrEnum):
     """How a signal ended; exactly one of these, exactly once."""
 
-    DELIVERED = "delivered"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
-    DROPPED = "dropped"
-    CANCELLED = "cancelled"
-    FAILED = "failed"
-    WRITTEN = "written"
+    DELIVERED = "delivered"  # it is in the session's log; that says nothing about receivers
+    REJECTED = "rejected"  # the hub did not take it; `code` says why
+    EXPIRED = "expired"  # its ttl ran out while it waited
+    DROPPED = "dropped"  # it was not sent: it had opted out of waiting, or the outbox was full
+    CANCELLED = "cancelled"  # its sender took it back before it was sent
+    FAILED = "failed"  # it is not known to be delivered; `possibly_sent` says whether it may have been all the same
+    WRITTEN = "written"  # handed to a transport whose dialect has no acknowledgements
 
 
 class RejectCode(StrEnum):
     """Why the hub did not take a signal or a request."""
 
-    INVALID = "invalid"
-    TOO_LARGE = "too_large"
-    FORBIDDEN = "forbidden"
-    NO_SUCH_CONNECTION = "no_such_connection"
-    NO_SUCH_STREAM = "no_such_stream"
-    EXPIRED = "expired"
-    LIMIT = "limit"  # a limit of the hub on members, streams or wants
+    INVALID = "invalid"  # the form of it: type, data, address, name or key
+    TOO_LARGE = "too_large"  # more data than a signal or a stream may have
+    FORBIDDEN = "forbidden"  # the member's role does not allow it, or the token is another's
+    NO_SUCH_CONNECTION = "no_such_connection"  # nobody here has this connection, or it is gone for good
+    NO_SUCH_STREAM = "no_such_stream"  # nobody publishes this stream, or it is over
+    EXPIRED = "expired"  # its ttl ran out on the way
+    LIMIT = "limit"  # a limit of the hub: on wants, or on what waits for its log
     LOG_FAILED = "log_failed"  # the log could not store it; worth another try
 
 
@@ -83,30 +85,30 @@ class ResumeRefusal(StrEnum):
     """Why a join that asked for its connection back got a new one."""
 
     UNKNOWN_CONNECTION = "unknown_connection"  # the grace is over, or the hub restarted
-    WRONG_SECRET = "wrong_secret"  # noqa: S105
-    WRONG_PRINCIPAL = "wrong_principal"
-    WRONG_EPOCH = "wrong_epoch"
+    WRONG_SECRET = "wrong_secret"  # the secret is not, or no longer, the connection's  # noqa: S105
+    WRONG_PRINCIPAL = "wrong_principal"  # the token or the sender is another member's
+    WRONG_EPOCH = "wrong_epoch"  # the position counts in another life of the log
     WRONG_POSITION = "wrong_position"  # a position that this log never gave
 
 
 class CloseCode(IntEnum):
     """Our close codes: 4000 to 4499 come back, 4500 to 4999 do not."""
 
-    GOING_AWAY = 4000
-    SLOW = 4001
-    SILENT = 4002
-    HUB_ERROR = 4003
-    JOIN_DEADLINE = 4004
-    OVERLOADED = 4005
-    HOLE = 4006
-    TOKEN_EXPIRED = 4010
-    PROTOCOL_ERROR = 4500
-    DENIED = 4501
-    WRONG_SESSION = 4502
-    KICKED = 4503
-    TAKEN_OVER = 4504
-    UNSUPPORTED = 4505
-    SESSION_ENDED = 4506
+    GOING_AWAY = 4000  # the hub stops, or the session was left
+    SLOW = 4001  # the member fell out of the log
+    SILENT = 4002  # nothing was heard for too long
+    HUB_ERROR = 4003  # the hub failed, or could not check a token
+    JOIN_DEADLINE = 4004  # no join came in time
+    OVERLOADED = 4005  # no room for another session or member
+    HOLE = 4006  # the member found an entry missing
+    TOKEN_EXPIRED = 4010  # come back with a newer token
+    PROTOCOL_ERROR = 4500  # the other side broke the protocol
+    DENIED = 4501  # token, role or principal not accepted
+    WRONG_SESSION = 4502  # the token is for another session
+    KICKED = 4503  # a moderator or the server removed the member
+    TAKEN_OVER = 4504  # another client has this connection now
+    UNSUPPORTED = 4505  # no common protocol or version
+    SESSION_ENDED = 4506  # the session ended for everyone
 
 
 class Cause(Record):

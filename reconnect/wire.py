@@ -7,9 +7,9 @@ The rules that this module keeps:
 
 - `decode` returns frames or raises MalformedMessage, whatever arrives; its sentence names the frame and the field and never
   repeats what was in them. Unknown fields are ignored, unknown frame kinds become `Unknown`.
-- Numbers that count stay within what JSON carries exactly, and the data of a signal that gets through can be read by every
+- Numbers that count stay within what JSON carries exactly, and the data of a signal that gets into a hub can be read by every
   receiver: no number beyond a double, no lone surrogate, nothing nested deeper than DATA_DEPTH.
-- Data is copied out of its message, so that one small signal in a log does not keep a large message alive.
+- A hub copies data out of its message, so that one small signal in a log does not keep a large message alive.
 - What goes to many members is encoded once.
 """
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections import OrderedDict
 from collections.abc import Sequence
 from operator import is_
 from typing import Any, Final, Literal, get_args
@@ -49,7 +50,7 @@ class HubDialect:
         self._kinds = {_tag(kind): msgspec.json.Decoder(kind) for kind in get_args(read)}
         self._misplaced = {_tag(kind) for kind in get_args(sent)} - self._kinds.keys()
         self._encoder = msgspec.json.Encoder()
-        self._encoded: dict[int, tuple[Entry, bytes]] = {}
+        self._encoded: OrderedDict[int, tuple[Entry, bytes]] = OrderedDict()
         self._encoded_bytes = 0
         self._latest: tuple[Sequence[Pairs], int, list[str]] = ((), 0, [])
 
@@ -92,7 +93,7 @@ class HubDialect:
         self._encoded[id(entry)] = entry, text
         self._encoded_bytes += len(text)
         while self._encoded_bytes > ENTRY_CACHE_BYTES:
-            _, oldest = self._encoded.pop(next(iter(self._encoded)))
+            _, (_, oldest) = self._encoded.popitem(last=False)
             self._encoded_bytes -= len(oldest)
         return text
 
@@ -108,9 +109,10 @@ class HubDialect:
             raise MalformedMessage("a message is nested too deeply") from None
         except UnicodeError:
             raise MalformedMessage("a message is not valid UTF-8") from None
-        for index, frame in enumerate(frames):
-            if frame.__class__ is SendSignal or frame.__class__ is Entry:
-                _own_data(frame, index)
+        if self.side == "hub":  # a member reads what it gets at once, a hub keeps it and hands it on
+            for index, frame in enumerate(frames):
+                if frame.__class__ is SendSignal:
+                    _own_data(frame, index)
         return frames
 
     def _read(self, text: str) -> tuple[Frame, ...]:
@@ -193,8 +195,8 @@ def _join(batch: list[bytes]) -> str:
     return batch[0].decode() if len(batch) == 1 else (b"[" + b",".join(batch) + b"]").decode()
 
 
-def _own_data(frame: SendSignal | Entry, index: int) -> None:
-    """Copy the frame's data out of the message, and make sure that whoever gets it can read it."""
+def _own_data(frame: SendSignal, index: int) -> None:
+    """Copy a signal's data out of its message, and make sure that whoever gets it can read it."""
     if frame.data is NULL:
         return
     data = frame.data.copy()
@@ -204,7 +206,7 @@ def _own_data(frame: SendSignal | Entry, index: int) -> None:
     except (msgspec.DecodeError, RecursionError):
         readable = False
     if not readable:
-        raise MalformedMessage(f"frame {index} ({_tag(type(frame))}): field data: a value that no receiver could read")
+        raise MalformedMessage(f"frame {index} (signal): field data: a value that no receiver could read")
     msgspec.structs.force_setattr(frame, "data", data)
 
 

@@ -122,7 +122,7 @@ class Hand:
             await self._changed.wait()
         return self.ended
 
-    # -- speaking ----------------------------------------------------------------------------------------------------------------
+    # -- speaking -------------------------------------------------------------------------------------------------------------
 
     async def say(self, *frames: Frame) -> None:
         """Send frames as one message."""
@@ -180,7 +180,7 @@ class Bench:
         self._taken = 0
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    # -- sessions ----------------------------------------------------------------------------------------------------------------
+    # -- sessions -------------------------------------------------------------------------------------------------------------
 
     def session(self, **options: Any) -> Session:
         """Make a session; every event that it tells is kept in `told`."""
@@ -193,12 +193,12 @@ class Bench:
             session.on(kind.name, self.told.append)
         return session
 
-    async def online(self, **options: Any) -> tuple[Session, Hand]:
+    async def online(self, welcome: dict[str, Any] | None = None, **options: Any) -> tuple[Session, Hand]:
         """Return a session that is connected, and the hub's end of its link."""
         session = self.session(**options)
         connecting = self.start(session.connect())
         hub = await self.hub()
-        await hub.welcome()
+        await hub.welcome(**(welcome or {}))
         await connecting
         return session, hub
 
@@ -233,7 +233,7 @@ class Bench:
         """Return the audit's notes of this kind."""
         return [record for record in self.audit.records if record.get("what") == what]
 
-    # -- time --------------------------------------------------------------------------------------------------------------------
+    # -- time -----------------------------------------------------------------------------------------------------------------
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Let something happen beside the test."""
@@ -249,7 +249,7 @@ class Bench:
         """Let time pass."""
         await self.clock.advance(seconds)
 
-    # -- the whole ---------------------------------------------------------------------------------------------------------------
+    # -- the whole ------------------------------------------------------------------------------------------------------------
 
     async def play(self, test: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Play one test from beginning to end, and see that nothing is left."""

@@ -1,8 +1,8 @@
 """A session's core on a bench: time stands still until the test moves it, and what the core asks for is kept by kind.
 
-The bench does what a driver does, and in a driver's order: it answers the core's question at once, confirms what is to be stored in
-the same turn, and raises a refusal when everything else is done. After each turn it looks at what must always hold: at most one
-transport, a timer exactly in the states that wait, no outcome twice, and signals submitted = outcomes + pending.
+The bench does what a driver does, and in a driver's order: it answers the core's question at once, confirms what is to be stored
+in the same turn, and raises a refusal when everything else is done. After each turn it looks at what must always hold: at most
+one transport, a timer exactly in the states that wait, no outcome twice, and signals submitted = outcomes + pending.
 
 The charts are a parameter, so that the same behaviours can be tried on charts that were tampered with.
 """
@@ -13,12 +13,14 @@ import json
 from collections import deque
 from collections.abc import Mapping
 from functools import cache
+from itertools import count
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from reconnect.chart import Statechart, load_chart
+from reconnect.chart import Statechart, load_chart, load_chart_text
+from reconnect.chart.load import charts_folder
 from reconnect.core import effects as do
 from reconnect.core import inputs
 from reconnect.core.frames import Entry, EntryKind, Frame, Heartbeat, Limits, Welcome
@@ -39,14 +41,23 @@ RESET: Final = Cause(reason=Reason.CLOSED, detail="connection reset by peer")
 COMING_AND_GOING: Final = (Connected, Reconnecting, Reconnected, Disconnected)
 TURNS: Final = 1_000  # in which time must get on; only a chart that was tampered with needs more
 
-# Which timers are armed in the states of each phase or role; `stable` may have fired already.
-ARMED: Final = {"waiting": {"retry"}, "dialing": {"deadline"}, "joining": {"deadline"}, "closing": {"close"}, "online": {"stable"}}
+# Which timer is armed in the states of each phase or role; `stable` may have fired already.
+ARMED: Final = {"waiting": "retry", "dialing": "deadline", "joining": "deadline", "closing": "close", "online": "stable"}
 
 
 @cache
 def shipped() -> Charts:
     """Return the charts as they are shipped."""
     return {name: load_chart(name) for name in ("session", "publisher", "subscriber")}
+
+
+def changed_chart(name: str, *changes: tuple[str, str]) -> Statechart:
+    """Return a shipped chart with changes to its text, read and checked as any chart."""
+    text = (charts_folder() / f"{name}.toml").read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text, f"the chart {name} has no {old!r}"
+        text = text.replace(old, new)
+    return load_chart_text(text, f"{name}.toml")
 
 
 class Policy(Protocol):
@@ -121,10 +132,11 @@ class CoreWorld:
         self.answers: dict[int, do.Answer] = {}
         self.dialed: list[do.OpenTransport] = []
         self.closed: list[do.CloseTransport] = []
+        self.requests = count(100)
         self.transport: int | None = None  # the generation that is dialed or open
         self.is_open = False
 
-    # -- turns -------------------------------------------------------------------------------------------------------------------
+    # -- turns -----------------------------------------------------------------------------------------------------------------
 
     def feed(self, happened: inputs.Input) -> list[do.Effect]:
         """Take one turn as a driver does; return its effects, and raise what was refused."""
@@ -174,14 +186,14 @@ class CoreWorld:
     def check(self) -> None:
         """Look at what holds after every turn."""
         at, core = self.core.at, self.core
-        expected = ARMED.get(core.phase or core.role, set())
-        armed = set(at.timers.names)
-        assert armed == expected or (core.role == "online" and not armed), f"{core.state} has the timers {armed}"
+        expected, armed = ARMED.get(core.phase or core.role), list(at.timers.names)
+        fits = armed == ([expected] if expected else []) or (core.role == "online" and not armed)
+        assert fits, f"{core.state} has the timers {armed}"
         assert at.fenced is (self.transport is None), f"{core.state} listens to {self.transport}: {not at.fenced}"
         assert at.outbox.submitted == sum(at.outbox.counts.values()) + at.outbox.pending, "a signal is lost"
         assert at.outbox.counts.total() == len(self.outcomes), "an outcome was not told"
 
-    # -- what happens ------------------------------------------------------------------------------------------------------------
+    # -- what happens ----------------------------------------------------------------------------------------------------------
 
     def connect(self) -> None:
         """Call connect()."""
@@ -199,7 +211,8 @@ class CoreWorld:
         """The dial succeeded."""
         if generation is None:
             assert self.transport is not None, "nothing is dialed"
-            generation, self.is_open = self.transport, True
+            generation = self.transport
+        self.is_open = self.is_open or generation == self.transport
         self.feed(inputs.TransportOpened(at=self.now, generation=generation))
 
     def receive(self, *frames: Frame, generation: int | None = None) -> None:
@@ -265,7 +278,7 @@ class CoreWorld:
         self.now += seconds
         self.feed(inputs.Woke(at=self.now))
 
-    # -- what the user does ------------------------------------------------------------------------------------------------------
+    # -- what the user does ----------------------------------------------------------------------------------------------------
 
     def submit(self, data: Any = "x", *, keep: bool = True, flush: bool = True, **fields: Any) -> int:
         """Call signal(); its loop turn ends at once unless `flush` is False."""
@@ -293,7 +306,7 @@ class CoreWorld:
         self.feed(inputs.WantAdded(at=self.now, request=request, key=key, subscribe=stream))
         return key
 
-    # -- what was asked for ------------------------------------------------------------------------------------------------------
+    # -- what was asked for ----------------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> str:

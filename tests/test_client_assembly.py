@@ -1,4 +1,4 @@
-"""What a session may be made of, and the sentence for everything else; nothing is taken or left open by a session that is refused."""
+"""What a session may be made of, and the sentence for everything else; one that is refused takes and leaves open nothing."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_every_part_may_be_the_users_own() -> None:
         ({"retry": "forever"}, "retry is a RetryPolicy, as reconnect.RetryPolicy.forever(), and this is 'forever'"),
         (
             {"retry": reconnect.RetryPolicy},
-            "retry is a RetryPolicy, as reconnect.RetryPolicy.forever(), and this is <class 'reconnect.retry.policy.RetryPolicy'>",
+            f"retry is a RetryPolicy, as reconnect.RetryPolicy.forever(), and this is {reconnect.RetryPolicy!r}",
         ),
         ({"outbox": 100}, "outbox is a reconnect.Outbox, and this is 100"),
         ({"clock": 5}, "clock is an object with now(), wall() and call_at(), and this is 5"),

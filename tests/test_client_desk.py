@@ -171,9 +171,7 @@ async def test_wishes_are_carried_by_the_next_join(bench: Bench) -> None:
     await bench.idle()
     assert not publishing.done()
     again = await bench.hub()
-    join = await again.welcome(
-        resumed=True, accepted=0, answers=(WantAnswer(key="publish:camera", stream=CAMERA),)
-    )
+    join = await again.welcome(resumed=True, accepted=0, answers=(WantAnswer(key="publish:camera", stream=CAMERA),))
     assert [want.publish for want in join.wants] == ["camera"]
     one = await publishing
     assert isinstance(one, Publisher)

@@ -99,3 +99,18 @@ def test_a_second_outcome_is_a_mistake_of_ours() -> None:
     settle(one, DELIVERED)
     with pytest.raises(AssertionError, match="a signal has exactly one outcome"):
         settle(one, DELIVERED)
+
+
+@pytest.mark.parametrize("name", ["delivered", "status", "reason", "possibly_sent"])
+def test_what_belongs_to_the_outcome_is_not_looked_for_in_vain(name: str) -> None:
+    with pytest.raises(AttributeError) as missing:
+        getattr(receipt(), name)
+    assert (
+        str(missing.value) == f"{name} belongs to the outcome, and a receipt is on its way to it: write `outcome = await receipt`"
+    )
+    assert not hasattr(receipt(), name)
+
+
+def test_what_is_nowhere_is_an_attribute_error_as_ever() -> None:
+    with pytest.raises(AttributeError, match="'Receipt' object has no attribute 'nonsense'"):
+        _ = receipt().nonsense  # type: ignore[attr-defined]  # the mistake

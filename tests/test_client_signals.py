@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ def test_two_tasks_may_read_one_iterator() -> None:
             stream._put(signal(number))
             await asyncio.sleep(0)
         stream._end()
-        assert sorted(sum(await asyncio.gather(*readers), [])) == list(range(10))
+        assert sorted(chain.from_iterable(await asyncio.gather(*readers))) == list(range(10))
 
     run(story())
 

@@ -25,7 +25,6 @@ from reconnect.testing import run
 from reconnect.wire import pack_stream_frame
 from tests.bench import CAMERA, Bench, Hand, on_bench
 
-
 OTHER = Stream(id="s2", number=8, name="camera", connection="c9")
 
 
@@ -70,7 +69,7 @@ def subscriber() -> tuple[Subscriber, ScriptedDesk]:
     return Subscriber("subscribe:s1", desk), desk
 
 
-# -- by itself ---------------------------------------------------------------------------------------------------------------------
+# -- by itself ----------------------------------------------------------------------------------------------------------------
 
 
 def test_a_publisher_shows_its_name_and_state_and_keeps_its_last() -> None:
@@ -206,7 +205,7 @@ async def anext_of(one: Subscriber) -> bytes:
     return await anext(one)
 
 
-# -- on a session ------------------------------------------------------------------------------------------------------------------
+# -- on a session -------------------------------------------------------------------------------------------------------------
 
 
 async def grant(hub: Hand) -> AddWant:

@@ -9,7 +9,7 @@ from reconnect.errors import OutboxFull
 from reconnect.reasons import OutcomeStatus, Reason, RejectCode
 from tests.laws.signal_life import OutboxBench, raw
 
-# -- sending and judging -----------------------------------------------------------------------------------------------------------
+# -- sending and judging -------------------------------------------------------------------------------------------------------
 
 
 def test_signals_are_sent_once_in_the_order_submitted() -> None:
@@ -126,7 +126,7 @@ def test_without_acknowledgements_handing_over_is_all_that_is_known() -> None:
     assert bench.sent() == []
 
 
-# -- outages -----------------------------------------------------------------------------------------------------------------------
+# -- outages -------------------------------------------------------------------------------------------------------------------
 
 
 def test_q04_the_unjudged_go_out_again_before_the_queued() -> None:
@@ -252,7 +252,7 @@ def test_a_welcome_that_judges_what_was_never_sent_changes_nothing() -> None:
     assert bench.welcome(1)
 
 
-# -- poison ------------------------------------------------------------------------------------------------------------------------
+# -- poison --------------------------------------------------------------------------------------------------------------------
 
 
 def lose_again(bench: OutboxBench, *, after: float = 0.1, blameable: bool = True) -> None:
@@ -328,7 +328,7 @@ def test_progress_clears_a_suspect() -> None:
     assert bench.statuses() == ["delivered", "pending", "pending"]
 
 
-# -- ttl ---------------------------------------------------------------------------------------------------------------------------
+# -- ttl -----------------------------------------------------------------------------------------------------------------------
 
 
 def test_q10_a_signal_expires_at_its_instant_and_is_never_sent() -> None:
@@ -435,7 +435,7 @@ def test_a_signal_that_waits_again_still_has_its_ttl() -> None:
     assert bench.outbox.wake_at() is None
 
 
-# -- the user's second thoughts ----------------------------------------------------------------------------------------------------
+# -- the user's second thoughts ------------------------------------------------------------------------------------------------
 
 
 def test_cancel_takes_back_what_was_not_sent() -> None:
@@ -461,7 +461,7 @@ def test_cancel_is_too_late_for_what_may_have_been_sent() -> None:
     assert not bench.cancel(1)
 
 
-# -- bounds ------------------------------------------------------------------------------------------------------------------------
+# -- bounds --------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("overflow", [Overflow.RAISE, Overflow.WAIT])
@@ -539,7 +539,7 @@ def test_what_is_dropped_anyway_needs_no_room(overflow: Overflow) -> None:
     assert bench.outcomes[2].reason is Reason.OPTED_OUT
 
 
-# -- the end -----------------------------------------------------------------------------------------------------------------------
+# -- the end -------------------------------------------------------------------------------------------------------------------
 
 
 def test_q06_q12_at_the_end_everything_has_failed_and_says_whether_it_may_have_been_sent() -> None:

@@ -18,6 +18,12 @@ BOB = Member(connection="c-bob", client_id="bob")
 CAMERA = Stream(id="c-ann.1", number=1, name="camera", connection="c-ann")
 SCREEN = Stream(id="c-ann.2", number=2, name="screen", connection="c-ann")
 FILM = Stream(id="c-bob.3", number=3, name="film", connection="c-bob")
+DROPPED = [
+    "connection_interrupted ann", "stream_interrupted camera", "subscription disconnected camera", "stream_interrupted screen",
+]  # fmt: skip
+RETURNED = [
+    "connection_restored ann", "stream_restored camera", "subscription connected camera", "stream_restored screen",
+]  # fmt: skip
 
 
 class Hall:
@@ -80,15 +86,11 @@ def test_p01_a_members_drop_and_return_speak_for_its_streams() -> None:
     """P01 (the subscriber's side): each told once, and nothing created or destroyed."""
     hall = Hall().with_ann(CAMERA, SCREEN)
     assert not hall.roster.is_away(CAMERA)
-    assert hall.tell(EntryKind.DROPPED, connection="c-ann", reason=Reason.SILENT) == [
-        "connection_interrupted ann", "stream_interrupted camera", "subscription disconnected camera", "stream_interrupted screen",
-    ]  # fmt: skip
+    assert hall.tell(EntryKind.DROPPED, connection="c-ann", reason=Reason.SILENT) == DROPPED
     assert {getattr(notice, "reason", None) for notice in hall.notices[-4:]} == {Reason.SILENT}
     assert hall.roster.is_away(CAMERA)
     assert hall.tell(EntryKind.DROPPED, connection="c-ann") == []
-    assert hall.tell(EntryKind.RETURNED, connection="c-ann") == [
-        "connection_restored ann", "stream_restored camera", "subscription connected camera", "stream_restored screen",
-    ]  # fmt: skip
+    assert hall.tell(EntryKind.RETURNED, connection="c-ann") == RETURNED
     assert hall.tell(EntryKind.RETURNED, connection="c-ann") == []
 
 
@@ -128,9 +130,11 @@ def test_an_entry_without_what_it_is_about_is_counted() -> None:
 def test_p05_a_snapshot_tells_only_what_differs() -> None:
     """P05: vanished streams and members are destroyed first, newcomers created; survivors are not told again."""
     hall = Hall().with_ann(CAMERA, SCREEN)
-    assert hall.snapshot((ANN, BOB), (CAMERA, FILM)) == ["stream_destroyed screen", "connection_created bob", "stream_created film"]
+    news = ["stream_destroyed screen", "connection_created bob", "stream_created film"]
+    assert hall.snapshot((ANN, BOB), (CAMERA, FILM)) == news
     assert hall.snapshot((ANN, BOB), (CAMERA, FILM)) == []
-    assert hall.snapshot((BOB,), (FILM,)) == ["stream_destroyed camera", "subscription destroyed camera", "connection_destroyed ann"]
+    ends = ["stream_destroyed camera", "subscription destroyed camera", "connection_destroyed ann"]
+    assert hall.snapshot((BOB,), (FILM,)) == ends
     assert {getattr(notice, "reason", None) for notice in hall.notices[-3:]} == {Reason.NETWORK_DISCONNECTED}
     assert hall.snapshot() == ["stream_destroyed film", "connection_destroyed bob"]
 
@@ -139,14 +143,9 @@ def test_p05_who_dropped_or_returned_meanwhile_is_told_so() -> None:
     """P05: a snapshot says who is away."""
     hall = Hall().with_ann(CAMERA)
     away = Member(connection="c-ann", client_id="ann", away=True)
-    assert hall.snapshot((away,), (CAMERA, SCREEN)) == [
-        "stream_created screen",
-        "connection_interrupted ann", "stream_interrupted camera", "subscription disconnected camera", "stream_interrupted screen",
-    ]  # fmt: skip
+    assert hall.snapshot((away,), (CAMERA, SCREEN)) == ["stream_created screen", *DROPPED]
     assert hall.snapshot((away,), (CAMERA, SCREEN)) == []
-    assert hall.snapshot((ANN,), (CAMERA, SCREEN)) == [
-        "connection_restored ann", "stream_restored camera", "subscription connected camera", "stream_restored screen",
-    ]  # fmt: skip
+    assert hall.snapshot((ANN,), (CAMERA, SCREEN)) == RETURNED
 
 
 def test_newcomers_that_are_away_are_told_in_pairs() -> None:

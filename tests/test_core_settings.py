@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from reconnect import limits
-from reconnect.chart import Statechart, load_chart, load_chart_text
-from reconnect.chart.load import charts_folder
+from reconnect.chart import Statechart, load_chart
 from reconnect.core.actions import Actions
 from reconnect.core.frames import Capabilities
 from reconnect.core.outbox import OutboxBounds
@@ -16,15 +16,7 @@ from reconnect.core.session import SessionCore
 from reconnect.core.settings import SessionSettings, check_session_chart
 from reconnect.core.wants import Wants
 from reconnect.errors import ChartUnfit, UnknownAction
-
-
-def changed(name: str, *changes: tuple[str, str]) -> Statechart:
-    """Return a shipped chart with changes to its text, checked as any chart."""
-    text = (charts_folder() / f"{name}.toml").read_text(encoding="utf-8")
-    for old, new in changes:
-        assert old in text, f"the chart has no {old!r}"
-        text = text.replace(old, new)
-    return load_chart_text(text, f"{name}.toml")
+from tests.core_world import changed_chart
 
 
 def refusal(error: type[Any], chart: Statechart) -> str:
@@ -60,32 +52,32 @@ def test_every_action_of_the_code_is_asked_for() -> None:
 
 
 def test_a_role_or_a_phase_that_is_missing() -> None:
-    assert refusal(ChartUnfit, changed("session", ('role = "closing"', 'role = "leaving"'))) == (
+    assert refusal(ChartUnfit, changed_chart("session", ('role = "closing"', 'role = "leaving"'))) == (
         "session.toml: no state has the role closing; a session needs each of these at least once"
     )
-    assert refusal(ChartUnfit, changed("session", ('phase = "joining"', 'phase = "entering"'))) == (
+    assert refusal(ChartUnfit, changed_chart("session", ('phase = "joining"', 'phase = "entering"'))) == (
         "session.toml: no state has the phase joining; a session needs each of these at least once"
     )
-    assert refusal(ChartUnfit, changed("subscriber", ('role = "live"', 'role = "alive"'))) == (
+    assert refusal(ChartUnfit, changed_chart("subscriber", ('role = "live"', 'role = "alive"'))) == (
         "subscriber.toml: no state has the role live; a subscription needs each of these at least once"
     )
 
 
 def test_an_event_that_is_missing() -> None:
     stable = 'stable               = { kind = "timer",'
-    assert refusal(ChartUnfit, changed("session", (stable, stable + ' means = "settled",'))) == (
+    assert refusal(ChartUnfit, changed_chart("session", (stable, stable + ' means = "settled",'))) == (
         "session.toml: no event means stable; a session needs each of these at least once"
     )
     wanted = 'wanted      = { kind = "call",'
-    assert refusal(ChartUnfit, changed("publisher", (wanted, wanted + ' means = "asked_for",'))) == (
+    assert refusal(ChartUnfit, changed_chart("publisher", (wanted, wanted + ' means = "asked_for",'))) == (
         "publisher.toml: no event means wanted; a publication needs each of these at least once"
     )
 
 
 def test_an_action_that_nobody_performs() -> None:
-    sentence = refusal(UnknownAction, changed("session", ("reset_streak", "ring_the_bell")))
+    sentence = refusal(UnknownAction, changed_chart("session", ("reset_streak", "ring_the_bell")))
     assert sentence.startswith("session.toml, actions.ring_the_bell: no session performs 'ring_the_bell'; use abort_transport, ")
-    sentence = refusal(UnknownAction, changed("publisher", ("adopt_stream", "praise_stream")))
+    sentence = refusal(UnknownAction, changed_chart("publisher", ("adopt_stream", "praise_stream")))
     assert sentence == (
         "publisher.toml, actions.praise_stream: no publication performs 'praise_stream'; use adopt_stream, forget_stream, notify"
     )
@@ -93,7 +85,7 @@ def test_an_action_that_nobody_performs() -> None:
 
 @pytest.mark.parametrize("seconds", ["settings.patience", "event.attempt", "attempt.elapsed", "elsewhere.close_timeout"])
 def test_a_duration_that_nobody_knows(seconds: str) -> None:
-    sentence = refusal(ChartUnfit, changed("session", ("settings.close_timeout", seconds)))
+    sentence = refusal(ChartUnfit, changed_chart("session", ("settings.close_timeout", seconds)))
     assert sentence == (
         f"session.toml, timers.close: nobody knows {seconds!r}; use event.retry_in, attempt.remaining, "
         "settings.attempt_deadline, settings.close_timeout, or settings.stable_after"
@@ -101,56 +93,35 @@ def test_a_duration_that_nobody_knows(seconds: str) -> None:
 
 
 def test_an_event_that_nobody_can_tell() -> None:
-    assert refusal(ChartUnfit, changed("session", ('tells = "connected"', 'tells = "hooray"'))) == (
+    assert refusal(ChartUnfit, changed_chart("session", ('tells = "connected"', 'tells = "hooray"'))) == (
         "session.toml, transitions[2] (joined from connecting.joining): a session cannot tell 'hooray'; "
         "tell one of connected, disconnected, reconnected, reconnecting"
     )
-    assert refusal(ChartUnfit, changed("publisher", ('tells = "live"', 'tells = "on_air"'))) == (
+    assert refusal(ChartUnfit, changed_chart("publisher", ('tells = "live"', 'tells = "on_air"'))) == (
         "publisher.toml, transitions[1] (answered from starting): a publication cannot tell 'on_air'; "
         "tell one of ended, interrupted, live"
     )
 
 
 @pytest.mark.parametrize(
-    ("change", "problem"),
+    ("event", "leaf", "change", "problem"),
     [
-        (
-            ('to = "connected"\neffects = ["adopt_connection"]\ntells = "reconnected"', 'to = "reconnecting.waiting"\neffects = ["adopt_connection"]'),
-            "start:retry needs the answer of the retry policy, and resumed from reconnecting.joining brings none",
-        ),
-        (
-            ('effects = ["reset_streak"]', 'effects = ["reset_streak", "announce_attempt"]'),
-            "announce_attempt needs the answer of the retry policy, and stable from connected brings none",
-        ),
-        (
-            ('on = "retry_due"\nfrom = "connecting.waiting"\nto = "connecting.dialing"', 'on = "retry_due"\nfrom = "connecting.waiting"\nto = "connected"'),
-            "settle_judged needs a welcome, and retry_due from connecting.waiting brings none",
-        ),
-        (
-            ('effects = ["begin_episode"]', 'effects = ["begin_episode", "begin_outage"]'),
-            "begin_outage needs a cause, and connect_requested from disconnected brings none",
-        ),
-        (
-            ('from = "closing"\nto = "disconnected"\neffects = ["abort_transport"]\ntells = "disconnected"\nwhy = "We were', 'from = "closing"\nto = "reconnecting"\neffects = ["abort_transport"]\ntells = "disconnected"\nwhy = "We were'),
-            "start:retry needs the answer of the retry policy, and transport_lost from closing brings none",
-        ),
-        (
-            ('from = "connecting"\nto = "disconnected"\neffects = ["abort_transport"]\n', 'from = "connecting"\nto = "disconnected"\neffects = ["abort_transport"]\ntells = "reconnected"\n'),
-            "telling reconnected needs a welcome, and ended from connecting.dialing brings none",
-        ),
+        ("resumed", "reconnecting.joining", {"to": "reconnecting.waiting"}, "start:retry needs the answer of the retry policy"),
+        ("stable", "connected", {"effects": ("announce_attempt",)}, "announce_attempt needs the answer of the retry policy"),
+        ("retry_due", "connecting.waiting", {"to": "connected"}, "settle_judged needs a welcome"),
+        ("connect_requested", "disconnected", {"effects": ("begin_outage",)}, "begin_outage needs a cause"),
+        ("transport_lost", "closing", {"to": "reconnecting"}, "start:retry needs the answer of the retry policy"),
+        ("attempt_failed", "connecting.dialing", {"tells": "reconnected"}, "telling reconnected needs a welcome"),
     ],
-)  # fmt: skip
-def test_an_action_where_what_it_needs_does_not_come(change: tuple[str, str], problem: str) -> None:
+)
+def test_an_action_where_what_it_needs_does_not_come(event: str, leaf: str, change: dict[str, Any], problem: str) -> None:
     """A chart that would fail in the middle of a session is refused when the session is made."""
-    text = (charts_folder() / "session.toml").read_text(encoding="utf-8")
-    assert change[0] in text
-    chart = load_chart_text(_without_twins(text.replace(*change)), "session.toml")
-    sentence = refusal(ChartUnfit, chart)
-    assert problem in sentence
-    assert sentence.endswith(" leads")
-
-
-def _without_twins(text: str) -> str:
-    """Let the two kinds of attempts differ."""
-    start = text.index("[[twins]]")
-    return text[:start] + text[text.index("# ---- rows") :]
+    chart = load_chart("session")
+    number = chart.table[leaf, event].row
+    rows = list(chart.transitions)
+    rows[number] = replace(rows[number], **change)
+    sentence = refusal(
+        ChartUnfit, replace(chart, transitions=tuple(rows), file="session.toml", sha256=f"{event} {leaf} {change}")
+    )
+    assert sentence.startswith(f"session.toml, transitions[{number}] ({event} from ")
+    assert f"{problem}, and {event} from {leaf} brings none; ask for it only where one of " in sentence

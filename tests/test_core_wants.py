@@ -16,16 +16,16 @@ from reconnect.core.frames import (
     Member,
     Snapshot,
     Stream,
+    Want,
     WantAnswer,
 )
 from reconnect.core.inputs import WantDropped
 from reconnect.core.notices import PublisherEnded, PublisherInterrupted, SubscriberDestroyed, SubscriberDisconnected
 from reconnect.errors import RequestFailed
 from reconnect.reasons import Reason, RejectCode
-from tests.core_world import CoreWorld, shipped
-from tests.laws import stream_behaviours as behaviour
-from tests.laws.behaviours import reach
-from tests.laws.stream_behaviours import CAMERA, FIRST, SCREEN, SECOND, Ends
+from tests.core_world import CoreWorld, changed_chart, shipped
+from tests.laws.behaviours import Behaviour, reach
+from tests.laws.stream_behaviours import CAMERA, FIRST, SCREEN, SECOND, STREAM_BEHAVIOURS, Ends
 
 ANN = Member(connection="c-ann", client_id="ann")
 MINE = Stream(id="c1.1", number=1, name="camera", connection="c1")
@@ -56,31 +56,31 @@ def busy() -> CoreWorld:
     return world
 
 
-# -- behaviours that the law of the rows plays on other charts too ---------------------------------------------------------------------
+# -- behaviours that the law of the rows plays on other charts too -------------------------------------------------------------
 
 
-@pytest.mark.parametrize("play", behaviour.STREAM_BEHAVIOURS, ids=lambda play: play.__name__)
-def test_the_charts_as_shipped(play: behaviour.Behaviour) -> None:
+@pytest.mark.parametrize("play", STREAM_BEHAVIOURS, ids=lambda play: play.__name__)
+def test_the_charts_as_shipped(play: Behaviour) -> None:
     """P01, P05 (the client's side of streams): each row of publisher.toml and subscriber.toml."""
     play(shipped())
 
 
-# -- the set of what interrupts ----------------------------------------------------------------------------------------------------------
+# -- the set of what interrupts ------------------------------------------------------------------------------------------------
 
 
-def test_interrupted_is_told_when_the_first_cause_comes_and_restored_when_the_last_goes() -> None:
+@pytest.mark.parametrize("own_goes_first", [True, False])
+def test_interrupted_is_told_when_the_first_cause_comes_and_restored_when_the_last_goes(own_goes_first: bool) -> None:
     """Own link and publisher overlap in any order: one `disconnected`, one `connected`."""
-    for own_goes_first in (True, False):
-        ends = Ends(shipped())
-        ends.add(SCREEN)
-        ends.answer(SCREEN)
-        ends.take(ends.wants.publisher_away(FIRST, Reason.NETWORK_DISCONNECTED, 1.0))
-        ends.lose()
-        backs = [lambda: ends.wants.restore_own(2.0), lambda: ends.wants.publisher_back(FIRST, 2.0)]
-        ends.take(backs[not own_goes_first]())
-        assert ends.told == ["theirs connected", "theirs disconnected"]
-        ends.take(backs[own_goes_first]())
-        assert ends.told == ["theirs connected", "theirs disconnected", "theirs connected"]
+    ends = Ends(shipped())
+    ends.add(SCREEN)
+    ends.answer(SCREEN)
+    ends.take(ends.wants.publisher_away(FIRST, Reason.NETWORK_DISCONNECTED, 1.0))
+    ends.lose()
+    backs = [lambda: ends.wants.restore_own(2.0), lambda: ends.wants.publisher_back(FIRST, 2.0)]
+    ends.take(backs[not own_goes_first]())
+    assert ends.told == ["theirs connected", "theirs disconnected"]
+    ends.take(backs[own_goes_first]())
+    assert ends.told == ["theirs connected", "theirs disconnected", "theirs connected"]
 
 
 def test_a_subscription_answered_while_its_publisher_is_away_is_interrupted_right_after() -> None:
@@ -168,7 +168,7 @@ def test_p05_a_subscription_ends_with_its_stream() -> None:
     assert world.core.at.wants.subscribed(2) is None
 
 
-# -- asking ----------------------------------------------------------------------------------------------------------------------------
+# -- asking --------------------------------------------------------------------------------------------------------------------
 
 
 def test_wants_added_while_away_are_carried_by_the_next_join() -> None:
@@ -218,8 +218,8 @@ def test_what_was_given_up_behind_the_join_is_given_up_right_after_the_welcome()
     world.accept(answers=(granted(key, MINE),))
     assert world.sent(DropWant) == [DropWant(request=2, key=key)]
     assert "publish:camera live" not in world.order
-    world.receive(Done(request=2))
-    assert world.core.counts["late_answers"] == 0
+    world.receive(Done(request=2), Failed(request=2, code=RejectCode.INVALID))
+    assert world.core.counts["late_answers"] == 1
 
 
 def test_who_changes_its_mind_twice_gets_the_last_one() -> None:
@@ -273,7 +273,11 @@ def test_giving_up_is_done_at_once() -> None:
     assert world.notices(PublisherEnded)[0].reason is Reason.UNPUBLISHED
     assert world.wire[-1] == DropWant(request=3, key="publish:camera")
     assert world.answers[3] == Answer(request=3)
+    world.receive(Failed(request=3, code=RejectCode.INVALID))
+    assert world.turn == [], "nobody waits for it"
+    world.feed(WantDropped(at=world.now, request=6, key="never there"))
     world.lose()
+    assert world.answers[6] == Answer(request=6), "it was answered before, and the loss does not take that back"
     world.feed(WantDropped(at=world.now, request=4, key=f"subscribe:{THEIRS.id}"))
     world.feed(WantDropped(at=world.now, request=5, key="never there"))
     assert {request for request in (4, 5) if world.answers[request].error is None} == {4, 5}
@@ -281,7 +285,7 @@ def test_giving_up_is_done_at_once() -> None:
     world.opened()
     assert world.sent(Join)[-1].wants == ()
     world.accept_again()
-    assert len(world.sent(DropWant)) == 1
+    assert [frame.request for frame in world.sent(DropWant)] == [3, 6]
 
 
 @pytest.mark.parametrize("role", ["offline", "closing"])
@@ -326,19 +330,19 @@ def test_wants_end_with_the_session_publications_first() -> None:
     world = busy()
     world.publish(3, "second")
     world.lose()
-    assert len(world.core.at.wants.all) == 3
+    assert [wanted.want.key for wanted in world.core.at.wants.all][-1] == "publish:second"
     world.script.then = Reason.GAVE_UP
     world.wake()
     world.lose()
     assert world.order == ["disconnected", "publish:camera ended", "publish:second ended", f"subscribe:{THEIRS.id} destroyed"]
     assert failure(world, 3).code is Reason.GAVE_UP
-    assert world.core.at.wants.all == ()
+    assert not world.core.at.wants.all
     world.connect()
     world.opened()
     assert world.sent(Join)[-1].wants == ()
 
 
-# -- after a new connection ----------------------------------------------------------------------------------------------------------------
+# -- after a new connection ----------------------------------------------------------------------------------------------------
 
 
 def test_p05_r03_a_new_connection_publishes_and_subscribes_again_by_itself() -> None:
@@ -359,6 +363,35 @@ def test_p05_r03_a_new_connection_publishes_and_subscribes_again_by_itself() -> 
     assert world.order == ["reconnected", "publish:camera live", f"subscribe:{THEIRS.id} connected"]
     assert world.core.at.wants["publish:camera"].stream == anew
     assert (world.core.at.wants.subscribed(2), world.core.at.wants.subscribed(9)) == (None, keys[1])
+
+
+def test_streams_may_swap_their_numbers_in_another_life_of_the_log() -> None:
+    """A number means something within its epoch only: each subscription has its own again, whatever the old ones were."""
+    ends = Ends(shipped())
+    other = Want(key="others", subscribe="s-peer.2")
+    for want, number in ((SCREEN, 1), (other, 2)):
+        ends.add(want)
+        ends.answer(want, Stream(id=str(want.subscribe), number=number, name="n", connection="c-peer"))
+    for want, number in ((SCREEN, 2), (other, 1)):
+        ends.answer(want, Stream(id=str(want.subscribe), number=number, name="n", connection="c-peer"))
+    assert (ends.wants.subscribed(1), ends.wants.subscribed(2)) == ("others", "theirs")
+
+
+def test_a_subscription_to_an_own_stream_ends_with_it() -> None:
+    """The log does not tell a member of its own streams."""
+    world = CoreWorld().online()
+    key = world.publish(1)
+    loop = world.subscribe(2, MINE.id)
+    world.receive(Done(request=1, answer=granted(key, MINE)), Done(request=2, answer=granted(loop, MINE)))
+    world.feed(WantDropped(at=world.now, request=3, key=loop))
+    assert world.order == [f"{loop} destroyed"]
+    loop = world.subscribe(4, MINE.id)
+    world.receive(Done(request=4, answer=granted(loop, MINE)))
+    world.feed(WantDropped(at=world.now, request=5, key=key))
+    assert world.order == [f"{key} ended", f"{loop} destroyed"]
+    never = world.publish(6, "never")
+    world.feed(WantDropped(at=world.now, request=7, key=never))
+    assert world.order == [f"{never} ended"]
 
 
 def test_p05_a_stream_that_vanished_meanwhile_is_destroyed_after_the_return() -> None:
@@ -390,6 +423,18 @@ def test_a_want_that_is_refused_anew_is_over_after_the_return() -> None:
         answers=(WantAnswer(key="publish:camera", code=RejectCode.FORBIDDEN), granted(f"subscribe:{THEIRS.id}", THEIRS)),
     )  # fmt: skip
     assert world.order == ["reconnected", "publish:camera ended", f"subscribe:{THEIRS.id} connected"]
+
+
+def test_a_chart_may_tell_less() -> None:
+    """`notify` tells what the row names, and a row may name nothing."""
+    quiet = changed_chart("publisher", ('tells = "live"\nwhy = "Nothing interrupts', 'why = "Nothing interrupts'))
+    ends = Ends({**shipped(), "publisher": quiet})
+    ends.add(CAMERA)
+    ends.answer(CAMERA)
+    ends.lose()
+    ends.restore()
+    assert ends.told == ["mine live", "mine interrupted"]
+    assert ends.wants["mine"].role == "live"
 
 
 def test_every_step_of_a_want_is_audited_under_its_key() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import pydoc
 import subprocess
 import sys
 from configparser import RawConfigParser
@@ -104,3 +106,45 @@ def test_no_module_is_larger_than_a_reader_can_take() -> None:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and (node.end_lineno or 0) - node.lineno > 70:
                 too_long.append(f"{path.relative_to(ROOT)}: {node.name}")
     assert too_long == []
+
+
+def test_everything_public_explains_itself() -> None:
+    """What `help()` shows: no name, method or property without a docstring."""
+    silent = []
+    for name in reconnect.__all__:
+        value = getattr(reconnect, name)
+        if isinstance(value, str):
+            continue
+        if not inspect.getdoc(value):
+            silent.append(name)
+        if inspect.isclass(value):
+            members = {part: member for part, member in vars(value).items() if not part.startswith("_")}
+            explained = (property, staticmethod, classmethod)
+            silent += [
+                f"{name}.{part}"
+                for part, member in members.items()
+                if (inspect.isfunction(member) or isinstance(member, explained)) and not inspect.getdoc(member)
+            ]
+    assert silent == []
+
+
+def test_a_session_shows_what_is_meant_for_its_user_and_nothing_else() -> None:
+    shown = {name for name in dir(reconnect.Session) if not name.startswith("_")}
+    assert shown == {
+        "connect", "connection", "disconnect", "drain", "kick", "last_error", "members", "mute", "off", "on", "publish",
+        "reconnect_now", "renew_token", "role", "signal", "signals", "state", "statistics", "streams", "subscribe", "wait_for",
+        "wait_room",
+    }  # fmt: skip
+    for kind, more in (
+        (reconnect.Publisher, {"send", "unpublish"}),
+        (reconnect.Subscriber, {"unsubscribe"}),
+    ):
+        assert {name for name in dir(kind) if not name.startswith("_")} == {"off", "on", "state", "stream"} | more
+    assert {name for name in dir(reconnect.SignalStream) if not name.startswith("_")} == {"close", "is_behind"}
+    assert {name for name in dir(reconnect.Receipt) if not name.startswith("_")} == {"cancel", "outcome", "serial"}
+
+
+def test_help_shows_the_package_with_all_its_names() -> None:
+    text = pydoc.plain(pydoc.render_doc(reconnect))
+    assert "A session that survives the network, and can prove what it did." in text
+    assert [name for name in reconnect.__all__ if name not in text] == ["__version__"]  # shown as VERSION

@@ -7,6 +7,8 @@ import socket
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reconnect.ports import Clock
 from reconnect.testing import Deadlock, FakeClock, run
@@ -114,6 +116,25 @@ def test_a_suspension_jumps_the_clock_and_not_the_loop() -> None:
 
     run(story(), clock)
     assert fired == [105.0, 110.0]
+
+
+@given(st.floats(0, 1e6), st.lists(st.floats(1e-6, 1e4), min_size=1, max_size=5))
+def test_a_call_is_never_early_whatever_was_slept(slept: float, delays: list[float]) -> None:
+    clock = FakeClock(now=0.1)
+    calls: list[tuple[float, float]] = []
+
+    async def story() -> None:
+        clock.suspend(slept)
+        for delay in delays:
+            due = clock.now() + delay
+            clock.call_at(due, lambda due=due: calls.append((due, clock.now())))  # type: ignore[misc]  # each its own
+            await clock.advance(delay / 3)
+        await clock.advance(1e5)
+
+    run(story(), clock)
+    assert len(calls) == len(delays)
+    assert all(now >= due for due, now in calls)
+    assert all(now == pytest.approx(due) for due, now in calls)
 
 
 def test_the_wall_clock_can_be_set_without_touching_the_other() -> None:

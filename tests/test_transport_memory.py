@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reconnect.errors import TransportFailed
 from reconnect.ports import Transport
 from reconnect.reasons import Cause, CloseCode, Reason
-from reconnect.testing import FakeClock, run
+from reconnect.testing import Deadlock, FakeClock, run
 from reconnect.transport.memory import MemoryTransport, memory_pair
 
 
@@ -216,6 +216,34 @@ def test_a_cut_loses_what_is_on_the_way() -> None:
         await clock.advance(1)
 
     virtual(story)
+
+
+def test_what_was_not_read_before_ones_own_end_is_not_read_any_more() -> None:
+    async def story(clock: FakeClock) -> None:
+        here, there = memory_pair()
+        await there.send("unread")
+        here.abort()
+        assert (await cause_of(here.receive())).detail == "aborted"
+
+    virtual(story)
+
+
+@pytest.mark.parametrize("end", ["here", "there"])
+def test_an_ended_link_leaves_no_timer(end: str) -> None:
+    clock = FakeClock()
+
+    async def story() -> None:
+        here, there = memory_pair()
+        there.incoming.delay = here.incoming.delay = 60.0
+        await here.send("on the way")
+        await there.send("on the way")
+        there.incoming.delay = here.incoming.delay = 0.0
+        (here if end == "here" else there).abort()
+        await asyncio.Event().wait()  # for ever, as no timer is set
+
+    with pytest.raises(Deadlock):
+        run(story(), clock)
+    assert clock.now() == 1_000.0
 
 
 def test_it_is_a_transport() -> None:

@@ -324,7 +324,9 @@ def test_a_large_stream_frame_travels_when_nothing_is_before_it() -> None:
         assert not stage.outlet.stream_frame(1, b"")
         await clock.idle()
         assert stage.outlet.stream_frame(1, b"")
+        await clock.idle()
         assert not stage.outlet.stream_frame(1, b"x" * (limits.MESSAGE_BYTES - 3))  # no peer would take it
+        assert stage.outlet.stream_frame(1, b"x" * (limits.MESSAGE_BYTES - 4))
         stage.outlet.abort()
         await stage.ended()
 

@@ -2,6 +2,8 @@
 
     python -m docs.generate             write what is stale
     python -m docs.generate --check     write nothing; name it and exit 1
+
+The pages are looked for beside this package, and the code is the one that is imported.
 """
 
 from __future__ import annotations
@@ -32,11 +34,11 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 
 
-def write_pages(folder: Path = DOCS, *, check: bool = False) -> list[str]:
+def write_pages(*, check: bool = False) -> list[str]:
     """Bring the pages up to date and return the names of those that were not; with `check` only return them."""
     stale = []
     for name, make in PAGES.items():
-        path, text = folder / name, make()
+        path, text = DOCS / name, make()
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             stale.append(name)
             if not check:

@@ -14,8 +14,9 @@ from reconnect.errors import ReconnectError
 from reconnect.record import Record
 
 INTRODUCTION = """
-These are the names of `reconnect` itself. They are loaded at first use: `import reconnect` imports no transport and no server. What an `async`
-method awaits is the network; every other call returns at once. A session belongs to the event loop that it was connected on.
+These are the names of `reconnect` itself. They are loaded at first use: `import reconnect` imports no transport and no
+server. What an `async` method awaits is the network; every other call returns at once. A session belongs to the event loop
+that it was connected on.
 """
 
 BEYOND = """
@@ -24,7 +25,9 @@ What most programs never need, by the module that it is imported from.
 
 # The order of the page; whatever else is public must be an event, an error or a closed list.
 TOPICS = {
-    "Being in a session": ("connect", "Session", "Receipt", "Outcome", "SignalStream", "Publisher", "Subscriber", "Outbox", "Statistics"),
+    "Being in a session": (
+        "connect", "Session", "Receipt", "Outcome", "SignalStream", "Publisher", "Subscriber", "Outbox", "Statistics",
+    ),
     "Trying again": ("RetryPolicy", "Cause"),
     "Serving a hub": ("Hub", "make_token"),
     "What arrives": ("Signal", "Stream", "Member", "Gap"),
@@ -36,6 +39,8 @@ ELSEWHERE = {
     "reconnect.auth": ("TokenAuthenticator",),
     "reconnect.audit": ("FileSink", "LogSink", "TeeSink", "MemorySink", "read_records"),
     "reconnect.transport.websocket": ("WebSocketDialer",),
+    "reconnect.core.question": ("RetryQuestion", "RetryAnswer"),
+    "reconnect.core.hub": ("HubStatistics",),
     "reconnect.testing": ("run", "FakeClock", "MemoryNetwork", "Direction", "Proxy", "Deadlock"),
     "reconnect.ports": (
         "Clock", "Dialer", "Transport", "RetryPolicy", "AuditSink", "Authenticator", "Principal", "OutboxStore", "SessionLog",
@@ -112,12 +117,6 @@ def _members(kind: type) -> Iterator[str]:
             rows.append([code(name), doc(value)])
             continue
         called = value.__func__ if isinstance(value, classmethod) else value
-        rows.append([code(" ".join(signature(called, name, bound=True).split()).replace("( ", "(").replace(", )", ")")), doc(called)])
-    for dunder in ("__await__", "__aiter__", "__aenter__", "__call__"):
-        if dunder in vars(kind) and dunder in _SPECIAL:
-            rows.append([code(_SPECIAL[dunder]), doc(vars(kind)[dunder]) if dunder == "__call__" else ""])
+        rows.append([code(signature(called, name, bound=True, longest=None)), doc(called)])
     if rows:
         yield table(["member", "meaning"], ([name, text.replace("\n\n", "<br>")] for name, text in rows))
-
-
-_SPECIAL = {"__call__": "(...)"}

@@ -11,28 +11,30 @@ from reconnect.core.notices import (
     SESSION_NOTICES,
     SUBSCRIBER_NOTICES,
     Notice,
-    PublicationNotice,
+    Updated,
     UpdateKind,
 )
 
-INTRODUCTION = """
-Observe an event with `session.on(name, callback)`, or with `@session.on(name)` above a function. The callback is called with one argument,
-the event: a frozen object with the fields below. It may be an async function; it then gets its events one after another, and a call that
-takes longer than `observer_seconds` is cancelled. A callback that raises is reported in the log, and changes nothing for the session or for
-other callbacks.
+COMMON = ("at", "key")  # fields of every event, told once
 
-Every event has a `name`, the text that `on()` takes, and `at`, an instant in seconds on the session's clock. Durations are in seconds. The
-words that a reason may be are on the page [reasons](reasons.md).
+INTRODUCTION = """
+Observe an event with `session.on(name, callback)`, or with `@session.on(name)` above a function. The callback is called with
+one argument, the event: a frozen object with the fields below. It may be an async function; it then gets its events one
+after another, and a call that takes longer than `observer_seconds` is cancelled. A callback that raises is reported in the
+log, and changes nothing for the session or for other callbacks.
+
+Every event has a `name`, the text that `on()` takes, and `at`, an instant in seconds on the session's clock. Durations are
+in seconds. The words that a reason may be are on the page [reasons](reasons.md).
 """
 
 ORDER = """
-For each `connect()` a session tells `connected`, then any number of pairs `reconnecting` and `reconnected`, and at the end `disconnected`,
-which may follow a `reconnecting` that came to nothing. A first connect that fails raises from `connect()` and tells none of them. `attempt`
-comes once for each attempt that is scheduled, anywhere in between.
+For each `connect()` a session tells `connected`, then any number of pairs `reconnecting` and `reconnected`, and at the end
+`disconnected`, which may follow a `reconnecting` that came to nothing. A first connect that fails raises from `connect()`
+and tells none of them. `attempt` comes once for each attempt that is scheduled, anywhere in between.
 
-When a connection is restored, what was held is sent first; then comes `reconnected`, then what was missed, in order and once, then the
-`connected` of each Subscriber. When a session ends, every receipt has its outcome first; then come `disconnected`, the `ended` of each
-Publisher and the `destroyed` of each Subscriber.
+When a connection is restored, what was held is sent first; then comes `reconnected`, then what was missed, in order and
+once, then the `connected` of each Subscriber. When a session ends, every receipt has its outcome first; then come
+`disconnected`, the `ended` of each Publisher and the `destroyed` of each Subscriber.
 """
 
 
@@ -71,10 +73,11 @@ def _details(kinds: tuple[type[Notice], ...]) -> Iterator[str]:
     for kind in kinds:
         yield f"### `{kind.name}`"
         yield f"`{kind.__name__}`. {doc(kind)}"
-        common = {name for name, *_ in fields(PublicationNotice if issubclass(kind, PublicationNotice) else Notice)}
-        rows = [row for row in fields(kind) if row[0] not in common or (row[0] == "stream" and issubclass(kind, PublicationNotice))]
-        if rows:
-            yield table(["field", "type", "default", "meaning"], ([code(a), code(b), code(c), sentence(d)] for a, b, c, d in rows))
-        if any(declared == UpdateKind.__name__ for _, declared, _, _ in rows):
-            kinds_of = members(UpdateKind)
-            yield table(["`what`", "meaning"], ([code(one.value), sentence(kinds_of[one.name])] for one in UpdateKind))
+        yield table(["field", "type", "default", "meaning"], (_field(*row) for row in fields(kind) if row[0] not in COMMON))
+        if kind is Updated:
+            meanings = members(UpdateKind)
+            yield table(["`what`", "meaning"], ([code(one.value), sentence(meanings[one.name])] for one in UpdateKind))
+
+
+def _field(name: str, declared: str, given: str, meaning: str) -> list[str]:
+    return [code(name), code(declared), code(given), sentence(meaning)]

@@ -7,15 +7,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import reconnect
+from docs.generate.api import ELSEWHERE
 from docs.generate.source import Beside, code, groups, page, sentence, table
 from reconnect import limits
 
 PACKAGE = Path(str(reconnect.__file__)).parent
 INSIDE = ("cli", "testing")  # whose numbers are about the demo and about tests
+NO_LIMITS = ("FORMAT", "NORMAL_CLOSURE")  # names of things that happen to be numbers
+PUBLIC = {*reconnect.__all__, *(name for names in ELSEWHERE.values() for name in names)}
 
 INTRODUCTION = """
-Durations are in seconds, sizes in bytes. *Set by* names the argument whose default a limit is; where it is empty, the limit is fixed. The names
-are those of `reconnect.limits`.
+Durations are in seconds, sizes in bytes. *Set by* names the argument whose default a limit is; where it is empty, the limit
+is fixed. The names are those of `reconnect.limits`.
 """
 
 SINGLE = """
@@ -54,8 +57,8 @@ def amount(name: str) -> str:
 
 def size(value: int) -> str:
     """Return a number of bytes in the largest unit that it fills."""
-    for unit, factor in (("MiB", 1024 * 1024), ("KiB", 1024)):
-        if value >= 8 * factor or (value >= factor and value % (factor * factor) == 0):
+    for unit, factor, least in (("MiB", 1024 * 1024, 1), ("KiB", 1024, 16)):
+        if value >= least * factor and value % factor == 0:
             return f"{value // factor:,} {unit}"
     return f"{value:,} bytes"
 
@@ -75,17 +78,14 @@ def set_by() -> Mapping[str, list[str]]:
 def _defaults(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
     """Yield who takes which argument with which limit as its default."""
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+        if isinstance(node, ast.FunctionDef) and node.name in PUBLIC:
             yield from _of_function(node.name, node)
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and node.name not in _HELD:
+        if isinstance(node, ast.ClassDef) and node.name in PUBLIC:
             for child in node.body:
                 if isinstance(child, ast.FunctionDef) and child.name == "__init__":
                     yield from _of_function(node.name, child)
                 if isinstance(child, ast.AnnAssign) and isinstance(child.target, ast.Name) and (limit := _limit(child.value)):
                     yield node.name, child.target.id, limit
-
-
-_HELD = {"HubSettings", "SessionSettings", "OutboxBounds"}  # what Hub, Session and Outbox hand on
 
 
 def _of_function(place: str, node: ast.FunctionDef) -> Iterator[tuple[str, str, str]]:
@@ -114,7 +114,7 @@ def single() -> Iterator[list[str]]:
         module = Beside(path)
         numbers = {node.lineno for node in module.tree.body if isinstance(node, (ast.Assign, ast.AnnAssign)) and _is_number(node)}
         for name, line, why in module.names(module.tree.body):
-            if line in numbers and name.isupper() and not name.startswith("_"):
+            if line in numbers and name.isupper() and not name.startswith("_") and name not in NO_LIMITS:
                 value = module.lines[line - 1].partition(" = ")[2].partition("  #")[0]
                 yield [code(name), code(value), code(".".join(("reconnect", *place.with_suffix("").parts))), sentence(why)]
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from enum import Enum
 from http import HTTPStatus
+from textwrap import dedent
 
 import reconnect
 from docs.generate.source import beside, code, doc, members, page, sentence, table
@@ -25,21 +26,27 @@ from reconnect.reasons import (
 )
 
 REASONS = """
-These lists are closed: what an event, an outcome, an error or the audit says is one of these words, never free text. Each is a `StrEnum`, so
-`event.reason == "silent"` and `event.reason is Reason.SILENT` both work.
+These lists are closed: what an event, an outcome, an error or the audit says is one of these words, never free text. Each is
+a `StrEnum`, so `event.reason == "silent"` and `event.reason is Reason.SILENT` both work.
 
-*Final* reasons are a hub's answers after which coming back is pointless: the session ends whatever the retry policy would say. After any
-other the policy is asked.
+*Final* reasons are a hub's answers after which coming back is pointless: the session ends whatever the retry policy would
+say. After any other the policy is asked.
 """
 
 OUTCOMES = """
-A signal ends in exactly one of these, exactly once. `delivered` says nothing about receivers: the signal is in the session's log, and reaches
-whoever is a member, in order.
+A signal ends in exactly one of these, exactly once. `delivered` says nothing about receivers: the signal is in the session's
+log, and reaches whoever is a member, in order.
 """
 
 CLOSE_CODES = """
-A close code says whether to come back. Codes from 4000 to 4499 come back, codes from 4500 to 4999 do not; this holds for codes that are not
-listed, too. The hub sends the frame `refused` before it closes, so that reason and delay are known, and a code alone is enough.
+A close code says whether to come back. Codes from 4000 to 4499 come back, codes from 4500 to 4999 do not; this holds for
+codes that are not listed, too. The hub sends the frame `refused` before it closes, so that reason and delay are known, and a
+code alone is enough.
+"""
+
+HTTP = """
+A `Retry-After` header is obeyed. Statuses that are not listed are `upgrade_refused`, and come back: a proxy or a deploy may
+pass.
 """
 
 # RFC 6455, section 7.4.1, and the IANA registry of WebSocket close codes.
@@ -62,9 +69,9 @@ STANDARD_NAMES = {
 }
 
 ERRORS = """
-Every error that this library raises on purpose is a `ReconnectError`. Its sentence says what was wrong and what to do; what a program needs is
-in attributes. A caller's mistake is a `BadArgument`, which is a `ValueError` too. What happens to a signal is never an error: it is the
-[outcome](reasons.md#outcomes-of-a-signal) that its receipt gives.
+Every error that this library raises on purpose is a `ReconnectError`. Its sentence says what was wrong and what to do; what
+a program needs is in attributes. A caller's mistake is a `BadArgument`, which is a `ValueError` too. What happens to a
+signal is never an error: it is the [outcome](reasons.md#outcomes-of-a-signal) that its receipt gives.
 """
 
 
@@ -123,7 +130,7 @@ def close_codes_page() -> str:
         ),
         f"A transport that ends without a close frame counts as `{cause_of_close(None).reason}`, and comes back.",
         "## An HTTP answer in place of the WebSocket",
-        "A `Retry-After` header is obeyed. Statuses that are not listed are `upgrade_refused`, and come back: a proxy or a deploy may pass.",
+        HTTP,
         table(
             ["status", "the standard's name", "reason", "comes back"],
             ([code(int(status)), status.phrase, *_verdict(cause_of_http_status(status))] for status in _telling_statuses()),
@@ -145,7 +152,7 @@ def _telling_statuses() -> Iterator[HTTPStatus]:
 
 def errors_page() -> str:
     """Return the page of errors."""
-    tree = (errors.__doc__ or "").split("\n\n")[1]
+    tree = dedent((errors.__doc__ or "").split("\n\n")[1])
     listed = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ReconnectError)]
     public = [kind for kind in listed if kind.__name__ in reconnect.__all__]
     return page(

@@ -99,8 +99,12 @@ def _edge(points: list[Point], label: Point, anchor: str, events: list[str], tol
     x, y = label
     lies_on_line = any(first[1] == second[1] == y + ABOVE for first, second in pairwise(points))
     for text, colour, style in _label(events, told):
-        yield f'<text x="{x}" y="{y}" font-size="11" fill="{colour}" text-anchor="{anchor}"{style}>{escape(text)}</text>'
+        yield _text(x, y, text, size=11, colour=colour, anchor=anchor, style=style)
         y += ABOVE + 13 if lies_on_line and y == label[1] else 14
+
+
+def _text(x: int, y: int, text: str, *, size: int, colour: str = INK, anchor: str = "middle", style: str = "") -> str:
+    return f'<text x="{x}" y="{y}" font-size="{size}" fill="{colour}" text-anchor="{anchor}"{style}>{escape(text)}</text>'
 
 
 def _head(before: Point, tip: Point) -> str:
@@ -131,14 +135,13 @@ def _box(chart: Statechart, state: State, box: Box, meaning: str) -> Iterator[st
     x, y, width, height = box
     fill, border = colours(chart)[state.role]
     yield f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="9" fill="{fill}" stroke="{border}" stroke-width="1.6"/>'
-    middle = x + width // 2
-    yield f'<text x="{middle}" y="{y + 25}" font-size="15" font-weight="600" fill="{INK}" text-anchor="middle">{state.name}</text>'
-    yield f'<text x="{middle}" y="{y + 43}" font-size="11" fill="{PALE}" text-anchor="middle">{escape(meaning)}</text>'
+    middle, first = x + width // 2, y + (25 if state.children else height // 2 - 5)
+    yield _text(middle, first, state.name, size=15, style=' font-weight="600"')
+    yield _text(middle, first + 18, meaning, size=11, colour=PALE)
     children = [child.rpartition(".")[2] for child in state.children]
     each = (width - 20) // len(children) if children else 0
     for number, child in enumerate(children):
         left = x + 10 + number * each
-        yield (
-            f'<rect x="{left + 3}" y="{y + height - 40}" width="{each - 6}" height="26" rx="13" fill="#ffffff" stroke="{border}"/>'
-            f'<text x="{left + each // 2}" y="{y + height - 23}" font-size="11" fill="{INK}" text-anchor="middle">{child}</text>'
-        )
+        pill = f'x="{left + 3}" y="{y + height - 40}" width="{each - 6}" height="26" rx="13"'
+        yield f'<rect {pill} fill="#ffffff" stroke="{border}"/>'
+        yield _text(left + each // 2, y + height - 23, child, size=11)

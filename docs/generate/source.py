@@ -23,6 +23,15 @@ import msgspec
 
 GENERATED = "Made from the code by `python -m docs.generate`; a test compares. Change the code, not this page."
 LONGEST_LINE = 100  # of a signature
+# What one part of the library calls of another, and nobody else.
+INTERNAL = (
+    "MemoryNetwork.forget",
+    "MemoryNetwork.unlisten",
+    "Outbox.take",
+    "Statechart.claims",
+    "Statechart.twins_name",
+    "Statechart.wrong",
+)
 
 
 def page(title: str, *parts: str) -> str:
@@ -42,13 +51,13 @@ def code(text: object) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a comment as a sentence begins."""
-    return text[:1].upper() + text[1:]
+    """Return a comment as a cell of a table begins and ends: with a capital, without a full stop."""
+    return text[:1].upper() + text[1:].rstrip(".")
 
 
 def doc(thing: object) -> str:
     """Return the docstring as paragraphs, each on one line; indented blocks stay as they are."""
-    text = inspect.getdoc(thing) or ""
+    text = inspect.cleandoc(getattr(thing, "__doc__", None) or "")
     blocks = text.split("\n\n")
     return "\n\n".join(block if block.startswith(("    ", "-")) else " ".join(block.split()) for block in blocks)
 
@@ -121,7 +130,7 @@ def fields(record: type) -> list[tuple[str, str, str, str]]:
     for kind in reversed(record.__mro__):
         if not kind.__module__.startswith("reconnect."):
             continue
-        types |= kind.__dict__.get("__annotations__", {})
+        types |= inspect.get_annotations(kind)
         own = beside(sys.modules[kind.__module__])
         meanings |= {name: text for name, _, text in own.names(own.in_class(kind.__name__).body)}
     return [
@@ -135,23 +144,30 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
 
 def shown(value: Any) -> str:
     """Return a default as it is written."""
-    if isinstance(value, msgspec.Raw):
-        return bytes(value).decode()
+    if callable(value):
+        return f"{value.__module__}.{value.__qualname__}"
     return repr(value.value) if isinstance(value, Enum) else repr(value)
+
+
+def typed(annotation: Any) -> str:
+    """Return a type as it is written."""
+    return annotation if isinstance(annotation, str) else annotation.__name__
 
 
 # -- signatures ----------------------------------------------------------------------------------------------------------------
 
 
-def signature(thing: Any, name: str, *, bound: bool = False) -> str:
-    """Return a call as it is written, over several lines where it is long; `bound` leaves out the first parameter."""
+def signature(thing: Any, name: str, *, bound: bool = False, longest: int | None = LONGEST_LINE) -> str:
+    """Return a call as it is written, over several lines where it is longer; `bound` leaves out the first parameter."""
     called = inspect.signature(thing)
     parameters = list(called.parameters.values())[1 if bound else 0 :]
     pieces = list(_parameters(parameters))
-    result = "" if called.return_annotation in (called.empty, "None") else f" -> {called.return_annotation}"
+    result = "" if called.return_annotation in (called.empty, "None", None) else f" -> {typed(called.return_annotation)}"
     word = "async " if inspect.iscoroutinefunction(thing) else ""
+    if inspect.isasyncgenfunction(inspect.unwrap(thing)):  # an asynccontextmanager
+        word, result = "async with ", f" as {result.removeprefix(' -> AsyncIterator[').removesuffix(']')}"
     line = f"{word}{name}({', '.join(pieces)}){result}"
-    if len(line) <= LONGEST_LINE:
+    if longest is None or len(line) <= longest:
         return line
     return "\n".join([f"{word}{name}(", *(f"    {piece}," for piece in pieces), f"){result}"])
 
@@ -163,9 +179,10 @@ def _parameters(parameters: Sequence[inspect.Parameter]) -> Iterator[str]:
             starred = True
             yield "*"
         starred |= parameter.kind is parameter.VAR_POSITIONAL
-        typed = "" if parameter.annotation is parameter.empty else f": {parameter.annotation}"
+        stars = "*" * (parameter.kind is parameter.VAR_POSITIONAL) + "**" * (parameter.kind is parameter.VAR_KEYWORD)
+        declared = "" if parameter.annotation is parameter.empty else f": {typed(parameter.annotation)}"
         given = "" if parameter.default is parameter.empty else f" = {shown(parameter.default)}"
-        yield f"{parameter}" if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) else parameter.name + typed + given
+        yield stars + parameter.name + declared + given
 
 
 def block(text: str) -> str:
@@ -174,13 +191,13 @@ def block(text: str) -> str:
 
 
 def public(kind: type) -> Iterator[tuple[str, Any]]:
-    """Yield the public methods and properties that a class defines, inherited ones of this library too, in their order."""
+    """Yield what a class lets its users call and read, inherited members of this library too, in their order."""
     seen: dict[str, Any] = {}
     for base in reversed([base for base in kind.__mro__ if base.__module__.startswith("reconnect.")]):
         for name, value in base.__dict__.items():
-            if not name.startswith("_") and isinstance(value, (FunctionType, property, classmethod)):
+            if (name == "__call__" or not name.startswith("_")) and isinstance(value, (FunctionType, property, classmethod)):
                 seen[name] = value
-    yield from seen.items()
+    yield from ((name, value) for name, value in seen.items() if f"{kind.__name__}.{name}" not in INTERNAL)
 
 
 def groups(module: ModuleType) -> Mapping[str, list[tuple[str, str]]]:

@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
-import sys
+import re
 from collections.abc import Iterator
 from types import UnionType
 from typing import get_args
 
-from docs.generate.source import beside, code, doc, fields, members, page, sentence, table
-from reconnect import limits
+import msgspec
+
+from docs.generate.source import code, doc, fields, members, page, sentence, table
+from reconnect import limits, reasons
 from reconnect.core import frames
+from reconnect.record import Record
 from reconnect.wire import SUBPROTOCOL, HubDialect, pack_stream_frame
 
+SECRET = "..."  # noqa: S105  # in place of one
+
+WORDS = {
+    "str": "string",
+    "bool": "true or false",
+    "float": "number",
+    "int": "number",
+    "Count": "whole number",
+    "StreamNumber": "stream number",
+    "msgspec.Raw": "any JSON",
+}
+
 INTRODUCTION = f"""
-A member and a hub talk over one WebSocket with the subprotocol `{SUBPROTOCOL}`. The addresses begin with `ws://` or `wss://`.
+A member and a hub talk over one WebSocket with the subprotocol `{SUBPROTOCOL}`. The addresses begin with `ws://` or
+`wss://`.
 
-A text message is JSON: one frame, an object whose field `frame` names its kind, or an array of frames, which are read in order. Senders put
-into one message what one turn of their loop produced, and keep it below the announced limit. A binary message is one frame of a stream: four
-bytes of stream number, most significant first, then the payload, untouched.
+A text message is JSON: one frame, an object whose field `frame` names its kind, or an array of frames, which are read in
+order. Senders put into one message what one turn of their loop produced, and keep it below the announced limit. A binary
+message is one frame of a stream: four bytes of stream number, most significant first, then the payload, untouched.
 
-Unknown fields are ignored, unknown kinds of frames are ignored and counted. A field that has its default is left out. Instants never travel:
-durations are in seconds. Positions count the entries of one session's log and mean something only together with their epoch.
+Unknown fields are ignored, unknown kinds of frames are ignored and counted. A field that has its default is left out.
+Instants never travel: durations are in seconds. Positions count the entries of one session's log and mean something only
+together with their epoch.
+"""
+
+NUMBERS = f"""
+Serials, positions, request ids and sizes are whole numbers from 0 to 2^53 - 1, stream numbers from 0 to 2^32 - 1. A message
+has at most {limits.MESSAGE_BYTES:,} bytes unless the welcome says otherwise, the data of a signal at most
+{limits.DATA_BYTES:,}.
 """
 
 RULES = """
-- The first frame of a member is `join`, the answer is `welcome` or `refused`. Nothing of a member counts before the hub knows who it is.
-- Serials of a sender ascend; holes are allowed. `accepted` judges all serials up to one number: those in `rejected` were refused, the
-  others are in the log.
+- The first frame of a member is `join`, the answer is `welcome` or `refused`. Nothing of a member counts before the hub
+  knows who it is.
+- Serials of a sender ascend; holes are allowed. `accepted` judges all serials up to one number: those in `rejected` were
+  refused, the others are in the log.
 - A signal's `accepted` is written before the signal's own `entry` comes back to its sender.
-- `after` of an entry is the position of the previous entry for this member. A member that finds it above what it has received has found
-  a hole, drops the transport, and comes back.
+- `after` of an entry is the position of the previous entry for this member. A member that finds it above what it has
+  received has found a hole, drops the transport, and comes back.
 - `handled` is credit: the hub sends at most `window` entries beyond it.
 - Control frames go before signals, and signals before frames of streams, at both ends.
 - `going_away` is the hub's last frame, after the `accepted` of all that it has read.
@@ -55,8 +79,7 @@ def wire_page() -> str:
         "## Kinds of entries",
         table(["`what`", "meaning"], _kinds()),
         "## Numbers",
-        f"Serials, positions, request ids and sizes are whole numbers from 0 to 2^53 - 1, stream numbers from 0 to 2^32 - 1. A message has "
-        f"at most {limits.MESSAGE_BYTES:,} bytes unless the welcome says otherwise, the data of a signal at most {limits.DATA_BYTES:,}.",
+        NUMBERS,
         "## A conversation",
         f"```text\n{_conversation()}\n```",
     )
@@ -81,21 +104,41 @@ def _frame(kind: type[frames.Frame]) -> Iterator[str]:
 
 
 def _fields(kind: type) -> str:
-    return table(["field", "type", "default"], ([code(name), code(typed), code(given)] for name, typed, given, _ in fields(kind)))
+    defaults = {field.encode_name: "" if field.required else _json(field.default) for field in msgspec.structs.fields(kind)}
+    rows = ([code(name), words(declared), code(defaults[name])] for name, declared, _, _ in fields(kind))
+    return table(["field", "type", "default"], rows)
 
 
-def _parts() -> Iterator[type[frames.Record]]:
+def _json(default: object) -> str:
+    return msgspec.json.encode(default).decode()
+
+
+def words(declared: str) -> str:
+    """Return a type in JSON's words."""
+    if declared.endswith(" | None"):
+        return words(declared.removesuffix(" | None")) + " or null"
+    if match := re.fullmatch(r"tuple\[(\w+), \.\.\.\]", declared):
+        return f"array of {words(match[1])}"
+    return WORDS.get(declared) or f"[{declared}]({_place(declared)})"
+
+
+def _place(name: str) -> str:
+    """Return where a closed list or a part of frames is described."""
+    if name == frames.EntryKind.__name__:
+        return "#kinds-of-entries"
+    return "reasons.md" if hasattr(reasons, name) else f"#{name.lower()}"
+
+
+def _parts() -> Iterator[type[Record]]:
     """Yield the records that stand in fields of frames, in the order of the module."""
-    module = sys.modules[frames.__name__]
-    for value in vars(module).values():
-        if isinstance(value, type) and issubclass(value, frames.Record) and value.__module__ == module.__name__:
-            if not issubclass(value, frames.Frame) and value is not frames.Capabilities:
-                yield value
+    for value in vars(frames).values():
+        ours = isinstance(value, type) and issubclass(value, Record) and value.__module__ == frames.__name__
+        if ours and not issubclass(value, frames.Frame) and value is not frames.Capabilities:
+            yield value
 
 
 def _kinds() -> Iterator[list[str]]:
     meanings = members(frames.EntryKind)
-    assert beside(sys.modules[frames.__name__]), "the comments are read from the module itself"
     for kind in frames.EntryKind:
         yield [code(kind.value), sentence(meanings[kind.name])]
 
@@ -106,15 +149,22 @@ def _conversation() -> str:
     heartbeat = frames.Heartbeat(ping=limits.PING_SECONDS, silence=limits.SILENCE_SECONDS)
     bounds = frames.Limits(message_bytes=limits.MESSAGE_BYTES, data_bytes=limits.DATA_BYTES, window=limits.WINDOW_ENTRIES)
     joined = frames.Welcome(
-        connection="c1", secret="...", epoch="e1", position=0, resumed=False, grace=limits.GRACE_SECONDS, heartbeat=heartbeat,
-        limits=bounds, snapshot_pages=1,
-    )  # fmt: skip
-    said = frames.SendSignal(serial=1, type="chat", data=frames.msgspec.Raw(b'"hello"'))
+        connection="c1",
+        secret=SECRET,
+        epoch="e1",
+        position=0,
+        resumed=False,
+        grace=limits.GRACE_SECONDS,
+        heartbeat=heartbeat,
+        limits=bounds,
+        snapshot_pages=1,
+    )
+    said = frames.SendSignal(serial=1, type="chat", data=msgspec.Raw(b'"hello"'))
     heard = frames.Entry(
         position=1, after=0, what=frames.EntryKind.SIGNAL, connection="c1", sender="s1", serial=1, type=said.type, data=said.data
     )
     lines = [
-        ("member", member, (frames.Join(token="...", session="room-1", sender="s1"),)),
+        ("member", member, (frames.Join(token=SECRET, session="room-1", sender="s1"),)),
         ("hub", hub, (joined, frames.Snapshot(page=0))),
         ("member", member, (said,)),
         ("hub", hub, (frames.Accepted(serial=1, position=0), heard)),

@@ -100,6 +100,8 @@ class Auditor:
             at=effect.at,
             session=effect.session or self._session,
             connection=effect.connection,
+            client_id=effect.client_id,
+            role=effect.role,
             what=effect.what,
             **where,
             link=effect.link,

@@ -1,8 +1,8 @@
 """The audit as log lines: structlog over a private standard logger. The only room of structlog.
 
 Rules: nothing is configured globally, neither in structlog nor in logging, and an application's structlog configuration changes
-nothing here. Without a logging configuration of the application nothing is printed. A record whose level is off costs one
-question; structlog is loaded by the first that is on.
+nothing here. Without a logging configuration of the application only errors are printed, by logging's own last resort: an
+observer that fails is not silent. A record whose level is off costs one question; structlog is loaded by the first that is on.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ class LogSink:
         self._log = logging.getLogger(name)
         self._as_json = as_json
         self._bound: BoundLogger | None = None
-        if not any(isinstance(handler, logging.NullHandler) for handler in self._log.handlers):
-            self._log.addHandler(logging.NullHandler())
 
     def __repr__(self) -> str:
         return f"<LogSink {self._log.name}>"
@@ -40,7 +38,9 @@ class LogSink:
         """Log the record, if its level is on."""
         level = level_of(record)
         if self._log.isEnabledFor(level):
-            self._logger().log(level, str(record.get("record", "record")), **{k: v for k, v in record.items() if k != "record"})
+            # As one value: a record's own names, `event` among them, must not meet those of structlog.
+            fields = {key: value for key, value in record.items() if key != "record"}
+            self._logger().log(level, str(record.get("record", "record")), fields=fields)
 
     def close(self) -> None:
         """Do nothing: handlers are the application's."""
@@ -71,16 +71,15 @@ Processed = tuple[tuple[str], dict[str, Any]]
 
 def _as_pairs(logger: object, method: str, event: MutableMapping[str, Any]) -> Processed:
     """Render `event key=value`; repr keeps control characters from ending the line."""
-    name = event.pop("event")
-    pairs = (f"{key}={value!r}" for key, value in event.items() if value is not None)
-    return (" ".join([name, *pairs]),), _attached(name, event)
+    name, fields = event["event"], event["fields"]
+    pairs = (f"{key}={value!r}" for key, value in fields.items() if value is not None)
+    return (" ".join([name, *pairs]),), _attached(name, fields)
 
 
 def _as_json(logger: object, method: str, event: MutableMapping[str, Any]) -> Processed:
-    name = event.pop("event")
-    attached = _attached(name, event)
+    attached = _attached(event["event"], event["fields"])
     return (json.dumps(attached["extra"]["reconnect"]),), attached
 
 
-def _attached(name: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
-    return {"extra": {"reconnect": {"record": name, **event}}}
+def _attached(name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    return {"extra": {"reconnect": {"record": name, **fields}}}

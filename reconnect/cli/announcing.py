@@ -6,12 +6,12 @@ announcements that say the same, one is.
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, Protocol, TextIO
 
-from reconnect.cli.lines import Lines, printable, time_of_day
+from reconnect.cli.lines import Lines, forget_stdout, print_json, printable, time_of_day, utc_now
 
 STYLES: Final = {
     "listening": "bold green",
@@ -30,8 +30,8 @@ STYLES: Final = {
     "warning": "yellow",
 }
 LEFT: Final = {
-    "client_disconnected": "left",
-    "replaced": "ended: the same client joined anew",
+    "client_disconnected": "left {}",
+    "replaced": "joined {} anew, and its old place ended",
 }
 FIELDS: Final = ("session", "connection", "client_id", "role", "link", "reason", "detail")
 
@@ -48,13 +48,13 @@ def words(record: dict[str, Any]) -> str:
         case "returned":
             return f"is back in {where}, on the same connection"
         case "left":
-            return f"{LEFT.get(str(reason), f'left ({reason})')}: {where}"
+            return LEFT.get(str(reason), f"left {{}} ({reason})").format(where)
         case "expired":
             return f"did not come back to {where} in time; its place is given up"
         case "kicked":
             return f"was removed from {where}"
         case "not_resumed":
-            return f"asked for its old connection to {where} and gets a new one ({reason})"
+            return f"asked for its old connection, and gets a new one ({reason})"
         case "superseded_secret":
             return f"a secret of the past was presented for a connection of {where}"
         case "muted":
@@ -83,6 +83,32 @@ class Journal(Protocol):
     def close(self) -> None: ...
 
 
+class UnbrokenJournal:
+    """Another journal, until nobody reads it any more: a hub goes on without being watched."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal: Journal | None = journal
+
+    def tell(self, what: str, sentence: str, **facts: Any) -> None:
+        """Pass on an event of the command itself."""
+        self._each(lambda journal: journal.tell(what, sentence, **facts))
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Pass on an announcement of the hub."""
+        self._each(lambda journal: journal.write(record))
+
+    def close(self) -> None:
+        """Do nothing: stdout is not ours to close."""
+
+    def _each(self, do: Callable[[Journal], None]) -> None:
+        if self._journal is not None:
+            try:
+                do(self._journal)
+            except BrokenPipeError:
+                forget_stdout()
+                self._journal = None
+
+
 class JsonJournal:
     """Prints each event as one JSON object on a line of its own."""
 
@@ -91,20 +117,16 @@ class JsonJournal:
 
     def tell(self, what: str, sentence: str, **facts: Any) -> None:
         """Print an event of the command itself; the sentence is for people."""
-        self._print({"at": datetime.now().astimezone().isoformat(timespec="milliseconds"), "event": what, **facts})
+        print_json(self._out, {"at": utc_now(), "event": what, **facts})
 
     def write(self, record: dict[str, Any]) -> None:
         """Print an announcement of the hub."""
         if is_news(record):
             facts = {name: record[name] for name in FIELDS if record.get(name) not in (None, "")}
-            self._print({"at": record["wall"], "event": record["what"], **facts})
+            print_json(self._out, {"at": record["wall"], "event": record["what"], **facts})
 
     def close(self) -> None:
         """Do nothing: stdout is not ours to close."""
-
-    def _print(self, entry: dict[str, Any]) -> None:
-        self._out.write(json.dumps(entry) + "\n")
-        self._out.flush()
 
 
 class TerminalJournal:
@@ -116,6 +138,8 @@ class TerminalJournal:
 
     def tell(self, what: str, sentence: str, **facts: Any) -> None:
         """Print an event of the command itself."""
+        if what == "stopping":
+            self.lines.break_line()
         self.lines.put(time_of_day(), "hub", what, sentence, style=STYLES.get(what, ""))
 
     def write(self, record: dict[str, Any]) -> None:

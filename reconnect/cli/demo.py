@@ -77,10 +77,9 @@ class Child:
         try:
             while line := await self.process.stdout.readline():
                 self._report(self.name, json.loads(line))
-        except ValueError:
-            self._report(
-                self.name, {"what": "failed", "detail": f"it printed what is no report: {line.decode(errors='replace')!r}"}
-            )
+        except Exception as error:  # whatever is wrong with a report, the demo is over, and says so
+            detail = f"what it reports cannot be read ({type(error).__name__}: {error})"
+            self._report(self.name, {"what": "failed", "detail": detail})
         await self._complaints
         last = self._errors.decode(errors="replace").strip().splitlines()[-1:]
         self._report(self.name, {"what": "ended", "detail": last[0] if last else "it ended"})

@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any, Final
 
@@ -32,12 +34,16 @@ def report(what: str, **facts: Any) -> None:
     sys.stdout.flush()
 
 
-async def open_stdin() -> tuple[asyncio.StreamReader, dict[str, str]]:
-    """Return stdin, and the options that its first line holds."""
+@asynccontextmanager
+async def opened_stdin() -> AsyncIterator[tuple[asyncio.StreamReader, dict[str, str]]]:
+    """Hand out stdin, and the options that its first line holds."""
     reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    options: dict[str, str] = json.loads(await reader.readline())
-    return reader, options
+    loop = asyncio.get_running_loop()
+    pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    try:
+        yield reader, json.loads(await reader.readline())
+    finally:
+        pipe.close()
 
 
 async def read_words(reader: asyncio.StreamReader, words: dict[str, asyncio.Event]) -> None:
@@ -52,11 +58,11 @@ async def read_words(reader: asyncio.StreamReader, words: dict[str, asyncio.Even
 
 async def run_hub() -> None:
     """Serve on a free port until stdin ends."""
-    reader, options = await open_stdin()
-    hub = reconnect.Hub(secret=options["secret"], ping_seconds=PING_SECONDS, silence_seconds=SILENCE_SECONDS)
-    async with hub.serve("127.0.0.1", 0) as server:
-        report("listening", port=server.port)
-        await read_words(reader, {})
+    async with opened_stdin() as (reader, options):
+        hub = reconnect.Hub(secret=options["secret"], ping_seconds=PING_SECONDS, silence_seconds=SILENCE_SECONDS)
+        async with hub.serve("127.0.0.1", 0) as server:
+            report("listening", port=server.port)
+            await read_words(reader, {})
 
 
 def brisk_policy() -> reconnect.RetryPolicy:
@@ -107,10 +113,9 @@ class Member:
 
     async def send_signals(self) -> None:
         """Send a signal twenty times a second; every fourth is worthless if late."""
-        for turn in count():
-            if self.words["stop"].is_set():
-                return
-            self.send(retry_after_reconnect=turn % OPT_OUT_EVERY != 0)
+        turns = count()
+        while not self.words["stop"].is_set():
+            self.send(retry_after_reconnect=next(turns) % OPT_OUT_EVERY != 0)
             await asyncio.sleep(SIGNAL_SECONDS)
 
     def send_odd_ones(self) -> None:
@@ -183,22 +188,26 @@ class Member:
         session.on("stream_created", lambda event: self.start(self.subscribe(event.stream)))
         words = asyncio.create_task(read_words(stdin, self.words))
         try:
-            await session.connect()
+            await self.play()
         except reconnect.ConnectFailed as error:
             report("failed", detail=str(error))
-            return
+        finally:
+            words.cancel()
+
+    async def play(self) -> None:
+        """Do what the words say."""
+        session = self.session
+        await session.connect()
         if self.publishes:
             self.start(self.publish())
         await self.words["begin"].wait()
         self.start(self.send_signals())
         await self.words["stop"].wait()
         await session.drain()
-        while self.receipts:
-            await asyncio.wait(set(self.receipts))
+        await asyncio.gather(*self.receipts)
         report("settled")
         await self.words["leave"].wait()
         await session.disconnect()
-        words.cancel()
         await asyncio.gather(*self.tasks)
 
     def start(self, work: Any) -> None:
@@ -208,9 +217,9 @@ class Member:
 
 async def run_member() -> None:
     """Be one side of the demo."""
-    stdin, options = await open_stdin()
-    await Member(options).run(stdin)
+    async with opened_stdin() as (stdin, options):
+        await Member(options).run(stdin)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover  # in processes of their own, which the real demo starts
     asyncio.run(run_hub() if sys.argv[1] == "hub" else run_member())

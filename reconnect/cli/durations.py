@@ -1,4 +1,4 @@
-"""Durations as people write them on a command line: 90, 90s, 15m, 1h, 1h30m, 7d."""
+"""Durations as people write them on a command line (90, 90s, 15m, 1h, 1h30m, 7d), and numbers as they read them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,14 @@ def seconds_of(text: str) -> float:
     return seconds
 
 
+def counted(number: int, thing: str) -> str:
+    """Return a number of things: 1 signal, 2 signals."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def in_words(seconds: float) -> str:
-    """Return a duration in the largest unit that divides it: 3600 is 1 h, 90 is 90 s."""
-    for unit, size in _UNITS.items():
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:.0f} {'min' if unit == 'm' else unit}"
+    """Return a duration as one would say it: 7 days, 24 h, 15 min, 60 s."""
+    for word, size, least in (("days", 86_400.0, 2.0), ("h", 3_600.0, 1.0), ("min", 60.0, 2.0)):
+        if seconds >= size * least and seconds % size == 0:
+            return f"{seconds / size:.0f} {word}"
     return f"{seconds:g} s"

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Coroutine
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -16,8 +15,8 @@ from reconnect.auth import peek
 from reconnect.cli.cutting import CuttableDialer
 from reconnect.cli.member import Member
 from reconnect.cli.options import FAILED, USAGE, Json, fail
-from reconnect.cli.stdin import typed_lines
-from reconnect.cli.stopping import stop_requests
+from reconnect.cli.stdin import stdin_reader, typed_lines
+from reconnect.cli.stopping import first_of, stop_requests
 from reconnect.cli.telling import JsonLines, Show, TerminalLines
 from reconnect.cli.typed import Typed
 from reconnect.errors import BadArgument, ConnectFailed
@@ -84,37 +83,26 @@ async def run_member(url: str, session: str, token: str, *, me: str, role: str, 
     member = Member(Session(url, session=session, token=token, transport=link), link, show, name=me, role=role)
     with stop_requests() as asked:
         try:
-            await _first_of(member.session.connect(), asked.wait())
-            if asked.is_set():
-                return False
+            await first_of(member.session.connect(), asked.wait())
+            if member.session.role == "connecting":
+                return False  # told to leave before it was in
             if isinstance(show, TerminalLines) and sys.stdin is not None and sys.stdin.isatty():
                 show.lines.say("Type a line to send it to all; /help lists what else there is, /quit leaves.", style="dim")
-            await _first_of(_take_lines(member), asked.wait(), member.session.wait_for("offline"))
+            await first_of(_take_lines(member), asked.wait(), member.unheard.wait(), member.session.wait_for("offline"))
             ended_by_others = member.session.role == "offline"
+            if asked.is_set() and isinstance(show, TerminalLines):
+                show.lines.break_line()
         finally:
             await member.leave()
-    return not member.failures and not ended_by_others
+    return not (member.failures or member.unheard.is_set() or ended_by_others)
 
 
 async def _take_lines(member: Member) -> None:
     """Do what is typed until told to leave; at the end of a pipe wait for what it was about."""
     typed = Typed(member)
-    async for line in typed_lines():
+    async for line in typed_lines(stdin_reader()):
         if not await typed.take(line):
             return
     if sys.stdin is None or not sys.stdin.isatty():
         await typed.answered()
         await member.session.drain()
-
-
-async def _first_of(*works: Coroutine[Any, Any, object]) -> None:
-    """Do several things until the first is done, and raise what it raised."""
-    tasks = [asyncio.get_running_loop().create_task(work) for work in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-    for task in done:
-        task.result()

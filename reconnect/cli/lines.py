@@ -6,8 +6,12 @@ its length, so that it can be searched. What others said is made printable first
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Final
+import json
+import os
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Final, TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -27,6 +31,29 @@ def time_of_day(moment: datetime | None = None) -> str:
     return (moment or datetime.now().astimezone()).astimezone().strftime("%H:%M:%S")
 
 
+def utc_now() -> str:
+    """Return the time as programs read it, in the form that the audit has."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def print_json(out: TextIO, entry: dict[str, Any]) -> None:
+    """Print an object as one line, at once: whoever reads it may wait for it."""
+    out.write(json.dumps(entry) + "\n")
+    out.flush()
+
+
+def forget_stdout() -> None:
+    """Nobody reads stdout any more: what is still printed goes nowhere, and its end is no error."""
+    with suppress(OSError, ValueError):  # a stdout that is no file has no end to fail at
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to whoever prints: an observer's SystemExit would end more than the printing."""
+        raise BrokenPipeError
+
+
 def clipped(text: str, columns: int) -> str:
     """Return a text that leaves a gap within a column of this width."""
     return text if len(text) < columns else text[: columns - 2] + "… "
@@ -36,7 +63,7 @@ class Lines:
     """Prints events as aligned lines."""
 
     def __init__(self, console: Console | None = None, *, event_columns: int = EVENT_COLUMNS) -> None:
-        self.console = console or Console(highlight=False)
+        self.console = console or _Console(highlight=False)
         self._event_columns = event_columns
 
     def put(self, at: str, who: str, name: str, words: str, *, who_style: str = "", style: str = "") -> None:
@@ -61,6 +88,11 @@ class Lines:
     def say(self, sentence: str = "", *, style: str = "") -> None:
         """Print a sentence of our own, as wide as the terminal."""
         self.console.print(Text(sentence, style=style), soft_wrap=not self.console.is_terminal)
+
+    def break_line(self) -> None:
+        """In a terminal, go on below the ^C that the terminal may have written."""
+        if self.console.is_terminal:
+            self.console.print()
 
     def paste(self, command: str) -> None:
         """Print a line that is to be copied: nothing is put between its characters."""

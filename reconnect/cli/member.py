@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from reconnect.cli.cutting import CuttableDialer
+from reconnect.cli.lines import forget_stdout, utc_now
+from reconnect.cli.stopping import first_of
 from reconnect.cli.telling import Show
 from reconnect.client import Publisher, Receipt, Session, Subscriber
 from reconnect.core.frames import Stream
@@ -29,6 +30,7 @@ class Member:
     def __init__(self, session: Session, link: CuttableDialer, show: Show, *, name: str, role: str) -> None:
         self.session, self.link, self.name, self.role = session, link, name, role
         self.failures = 0
+        self.unheard = asyncio.Event()  # nobody reads what is told any more
         self.received = self.frames = self.outages = 0
         self.subscribed: dict[str, Subscriber] = {}
         self._show = show
@@ -46,8 +48,11 @@ class Member:
 
     def tell(self, event: str, *, who: str | None = None, **facts: Any) -> None:
         """Show one event."""
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._show.event({"at": at, "who": self.name if who is None else who, "event": event, **facts})
+        try:
+            self._show.event({"at": utc_now(), "who": self.name if who is None else who, "event": event, **facts})
+        except BrokenPipeError:
+            forget_stdout()
+            self.unheard.set()
 
     def complain(self, sentence: str) -> None:
         """Show what could not be done; it counts as a failure."""
@@ -150,15 +155,16 @@ class Member:
     # -- streams -----------------------------------------------------------------------------------------------------------------
 
     def watch(self, end: Publisher | Subscriber, stream: str) -> None:
-        """Tell what happens to an end of a stream; that it is there is told now."""
+        """Tell what happens to an end of a stream; how it is, is told now."""
         side = "publisher" if isinstance(end, Publisher) else "subscriber"
         names = ("live", "interrupted", "ended") if isinstance(end, Publisher) else ("connected", "disconnected", "destroyed")
+        if end.state in names:
+            self.tell(f"{side}.{end.state}", stream=stream, reason=None)
         for name in names:
             end.on(
                 name,
                 lambda event: self.tell(f"{side}.{event.name}", stream=stream, reason=getattr(event, "reason", None)),
             )
-        self.tell(f"{side}.{names[0]}", stream=stream, reason=None)
 
     async def count_frames(self, subscriber: Subscriber) -> None:
         """Take the frames of a stream."""
@@ -167,8 +173,8 @@ class Member:
 
     # -- the link ----------------------------------------------------------------------------------------------------------------
 
-    def cut(self, seconds: float) -> None:
-        """Cut the own link, and keep it away for so long."""
+    async def cut(self, seconds: float) -> None:
+        """Cut the own link, and keep it away for so long; return when the session has noticed."""
         stays = f", and stays away for {seconds:g} s" if seconds else ""
         self.tell("breaks", who="network", words=f"your link is cut{stays}", seconds=seconds)
         self.link.cut(seconds)
@@ -177,6 +183,7 @@ class Member:
         if seconds:
             loop = asyncio.get_running_loop()
             self._restoring = loop.call_later(seconds, lambda: self.tell("restored", who="network"))
+        await first_of(self.session.wait_for("recovering"), self.session.wait_for("offline"))
 
     # -- the end -----------------------------------------------------------------------------------------------------------------
 

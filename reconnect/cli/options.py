@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
 import typer
+from rich.console import Console
 
 from reconnect.cli.durations import seconds_of
+from reconnect.cli.lines import Lines, printable
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -17,13 +19,24 @@ USAGE: Final = 2
 
 def fail(sentence: str, code: int = FAILED) -> NoReturn:
     """End the command with a sentence on stderr."""
-    typer.secho(f"error: {sentence}", err=True, fg="red")
+    _stderr().say(printable(f"error: {sentence}"), style="red")
     raise typer.Exit(code)
 
 
 def warn(sentence: str) -> None:
     """Say on stderr what should not stay as it is."""
-    typer.secho(f"warning: {sentence}", err=True, fg="yellow")
+    _stderr().say(printable(f"warning: {sentence}"), style="yellow")
+
+
+def remark(sentence: str) -> None:
+    """Say something on stderr to a person; where nobody looks on, it is not said."""
+    lines = _stderr()
+    if lines.console.is_terminal:
+        lines.say(printable(sentence), style="dim")
+
+
+def _stderr() -> Lines:
+    return Lines(Console(stderr=True, highlight=False))
 
 
 def duration(text: str, option: str) -> float:

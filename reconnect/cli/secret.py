@@ -29,13 +29,11 @@ def find_secret(file: Path | None, warn: Callable[[str], None], environment: Map
     return _checked(secret, f"the secret in {VARIABLE}") if secret else None
 
 
-def need_secret(file: Path | None, warn: Callable[[str], None], *, otherwise: str = "") -> str:
-    """Return the secret; raises BadArgument where there is none, and says how to make one."""
+def need_secret(file: Path | None, warn: Callable[[str], None], *, without: str) -> str:
+    """Return the secret; raises BadArgument with the sentence `without` where there is none."""
     secret = find_secret(file, warn)
     if secret is None:
-        raise BadArgument(
-            f"there is no secret; make one, and keep it: {HOW_TO_MAKE_ONE}; or name a file with --secret-file{otherwise}"
-        )
+        raise BadArgument(without)
     return secret
 
 

@@ -10,20 +10,25 @@ import asyncio
 import errno
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from reconnect.cli import dev as for_newcomers
-from reconnect.cli.announcing import Journal, JsonJournal, TerminalJournal
-from reconnect.cli.durations import in_words
+from reconnect.cli.announcing import Journal, JsonJournal, TerminalJournal, UnbrokenJournal
+from reconnect.cli.durations import counted, in_words
+from reconnect.cli.lines import Lines
 from reconnect.cli.options import USAGE, Json, SecretFile, duration, fail, warn
-from reconnect.cli.secret import find_secret, need_secret
+from reconnect.cli.secret import HOW_TO_MAKE_ONE, find_secret, need_secret
 from reconnect.cli.stopping import stop_requests
 from reconnect.errors import AuditFailed, BadArgument
 from reconnect.record import Record
 
-PORT = 8470
+PORT: Final = 8470
+WITHOUT_SECRET: Final = (
+    f"a hub needs a secret, of which tokens are made; make one, and keep it: {HOW_TO_MAKE_ONE} "
+    "(or name its file with --secret-file, or try things with --dev)"
+)
 
 
 class Serving(Record):
@@ -73,21 +78,25 @@ def serve(
             for_newcomers.check_host(host)
             given = find_secret(secret_file, warn)
         else:
-            given = need_secret(secret_file, warn, otherwise=", or try things with --dev")
+            given = need_secret(secret_file, warn, without=WITHOUT_SECRET)
     except BadArgument as error:
         fail(str(error), USAGE)
     secret = given or for_newcomers.make_secret()
     serving = Serving(host=host, port=port, secret=secret, grace_seconds=grace_seconds, dev=dev, made=given is None, audit=audit)
+    lines = None if json_ else Lines()
     try:
-        asyncio.run(run_hub(serving, JsonJournal() if json_ else TerminalJournal()))
+        asyncio.run(run_hub(serving, UnbrokenJournal(TerminalJournal(lines) if lines else JsonJournal()), lines))
     except OSError as error:
         fail(cannot_listen(error, host, port))
     except AuditFailed as error:
         fail(str(error))
 
 
-async def run_hub(serving: Serving, journal: Journal) -> None:
-    """Serve until asked to stop, then send everybody away. Raises OSError where nothing can listen there, and AuditFailed."""
+async def run_hub(serving: Serving, journal: Journal, lines: Lines | None) -> None:
+    """Serve until asked to stop, then send everybody away; `lines` is the terminal that a person looks at.
+
+    Raises OSError where nothing can listen there, and AuditFailed.
+    """
     from reconnect.audit import FileSink, TeeSink
     from reconnect.hub import Hub
 
@@ -96,31 +105,26 @@ async def run_hub(serving: Serving, journal: Journal) -> None:
     try:
         with stop_requests() as asked:
             async with hub.serve(serving.host, serving.port) as listener:
-                _tell_listening(journal, serving, listener.url, listener.port)
+                _tell_listening(journal, serving, listener.url, listener.port, lines)
                 await asked.wait()
                 members = hub.statistics().members
-                journal.tell("stopping", f"telling {_counted(members, 'member')} to come back later", members=members)
-                await hub.drain()
+                journal.tell("stopping", f"telling {counted(members, 'member')} to come back later", members=members)
         numbers = hub.statistics()
         facts = {"joined": numbers.joined, "resumed": numbers.resumed, "signals": numbers.signals_appended}
-        joined, signals = _counted(numbers.joined, "member"), _counted(numbers.signals_appended, "signal")
-        journal.tell("stopped", f"{joined} joined, {_counted(numbers.resumed, 'return')}, {signals}", **facts)
+        joined, signals = counted(numbers.joined, "member"), counted(numbers.signals_appended, "signal")
+        journal.tell("stopped", f"{joined} joined, {counted(numbers.resumed, 'return')}, {signals}", **facts)
     finally:
         sink.close()
 
 
-def _tell_listening(journal: Journal, serving: Serving, url: str, port: int) -> None:
+def _tell_listening(journal: Journal, serving: Serving, url: str, port: int, lines: Lines | None) -> None:
     facts: dict[str, Any] = {"url": url, "port": port, "grace_seconds": serving.grace_seconds}
-    if serving.dev and isinstance(journal, TerminalJournal):
-        for_newcomers.show(journal.lines, url, serving.secret, made=serving.made)
+    if serving.dev and lines is not None:
+        for_newcomers.show(lines, url, serving.secret, made=serving.made)
     elif serving.dev:
         facts |= {"session": for_newcomers.SESSION, "tokens": for_newcomers.make_tokens(serving.secret)}
     sentence = f"{url}, keeps places for {in_words(serving.grace_seconds)}; Ctrl-C stops it"
     journal.tell("listening", sentence, **facts)
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def cannot_listen(error: OSError, host: str, port: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from reconnect.cli.durations import counted
 from reconnect.cli.ledger import STATUSES, Ledger
 from reconnect.cli.lines import Lines
 
@@ -51,13 +52,12 @@ def words(entry: dict[str, Any]) -> str:
             return f"not yet ({reason}); attempt {entry['attempt']} in {entry['retry_in']:.1f} s"
         case "reconnected":
             kept = "same connection" if entry["resumed"] else "new connection"
-            return (
-                f"back after {entry['elapsed']:.1f} s, {kept}; {entry['held']} signals held and sent, {entry['dropped']} dropped"
-            )
+            held = counted(entry["held"], "signal")
+            return f"back after {entry['elapsed']:.1f} s, {kept}; {held} held and sent, {entry['dropped']} dropped"
         case "disconnected":
             return f"left the session ({reason})"
         case "caught_up":
-            return f"received {entry['signals']} signals that others had sent meanwhile"
+            return f"received {counted(entry['signals'], 'signal')} that others had sent meanwhile"
         case "publisher.interrupted":
             return "its stream is interrupted; frames are not sent"
         case "publisher.live":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 ASKED_BY: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -35,3 +35,16 @@ def stop_requests() -> Iterator[asyncio.Event]:
         yield asked
     finally:
         withdraw()
+
+
+async def first_of(*works: Coroutine[Any, Any, object]) -> None:
+    """Do several things until the first is done, end the others, and raise what the first raised."""
+    tasks = [asyncio.get_running_loop().create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in done:
+        task.result()

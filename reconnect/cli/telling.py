@@ -11,7 +11,8 @@ import sys
 from datetime import datetime
 from typing import Any, Final, Protocol, TextIO
 
-from reconnect.cli.lines import Lines, printable, time_of_day
+from reconnect.cli.durations import counted
+from reconnect.cli.lines import Lines, print_json, printable, time_of_day
 from reconnect.cli.show import STYLES as DEMO_STYLES
 from reconnect.cli.show import words as demo_words
 
@@ -29,7 +30,11 @@ STYLES: Final = DEMO_STYLES | {
     "stream_restored": "green",
     "stream_destroyed": "dim",
 }
-WHY_REJECTED: Final = {
+WHY: Final = {
+    "opted_out": "worthless if late, and the link was away",
+    "client_disconnected": "you left before it was sent",
+    "gave_up": "the hub could not be reached again",
+    "kicked": "you were removed from the session",
     "forbidden": "this token lets you receive only; a publisher's lets you send",
     "no_such_connection": "who it was for is not in the session",
     "expired": "its time to live ran out",
@@ -52,8 +57,7 @@ class JsonLines:
 
     def event(self, entry: dict[str, Any]) -> None:
         """Print an entry."""
-        self._out.write(json.dumps(entry) + "\n")
-        self._out.flush()
+        print_json(self._out, entry)
 
 
 class TerminalLines:
@@ -113,6 +117,11 @@ def words(entry: dict[str, Any]) -> str:
             return _statistics(entry)
         case _ if "stream" in entry:
             return _of_stream(entry)
+        case "disconnected" if reason == "client_disconnected":
+            return "left the session"
+        case "disconnected":
+            detail = entry.get("detail")
+            return f"out of the session ({reason}{f': {detail}' if detail else ''})"
         case "updated":
             return f"this machine slept for {entry['seconds']:.0f} s" if entry["what"] == "slept" else f"new {entry['what']}"
         case _:
@@ -132,7 +141,8 @@ def _signal(entry: dict[str, Any]) -> str:
 
 
 def _outcome(entry: dict[str, Any]) -> str:
-    why = WHY_REJECTED.get(entry["code"] or "", entry["code"] or entry["reason"] or "")
+    cause = entry["code"] or entry["reason"] or ""
+    why = WHY.get(cause, cause)
     maybe = "; it may have been sent" if entry["possibly_sent"] else ""
     return f"{entry['status']} ({why}{maybe}): {_one_line(entry['text'])}"
 
@@ -150,9 +160,9 @@ def _stream(stream: dict[str, Any]) -> str:
 def _statistics(entry: dict[str, Any]) -> str:
     outcomes = ", ".join(f"{count} {status}" for status, count in entry["outcomes"].items() if count) or "none ended yet"
     return (
-        f"{entry['submitted']} signals sent: {outcomes}, {entry['pending']} pending\n"
-        f"{entry['received']} signals and {entry['frames']} stream frames received\n"
-        f"{entry['outages']} outages, {entry['state']}"
+        f"{counted(entry['submitted'], 'signal')} sent: {outcomes}, {entry['pending']} pending\n"
+        f"{counted(entry['received'], 'signal')} and {counted(entry['frames'], 'stream frame')} received\n"
+        f"{counted(entry['outages'], 'outage')}, now {entry['state']}"
     )
 
 

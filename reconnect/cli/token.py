@@ -6,17 +6,21 @@ import json
 import secrets
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from reconnect.auth import make_token
 from reconnect.cli.durations import in_words
-from reconnect.cli.lines import printable
-from reconnect.cli.options import USAGE, Json, SecretFile, duration, fail, warn
-from reconnect.cli.secret import need_secret
+from reconnect.cli.options import USAGE, Json, SecretFile, duration, fail, remark, warn
+from reconnect.cli.secret import VARIABLE, need_secret
 from reconnect.core.hub.records import Role
 from reconnect.errors import BadArgument
+
+WITHOUT_SECRET: Final = (
+    f"a token is signed with the hub's secret, and there is none here; put it into {VARIABLE}, "
+    "or name its file with --secret-file"
+)
 
 
 def token(
@@ -44,13 +48,13 @@ def token(
     """
     seconds = duration(lifetime, "--lifetime")
     try:
-        secret = need_secret(secret_file, warn, otherwise="; it is the one that the hub runs with")
+        secret = need_secret(secret_file, warn, without=WITHOUT_SECRET)
         facts = token_facts(secret, session=session, role=role, name=name, data=data, lifetime_seconds=seconds)
     except BadArgument as error:
         fail(str(error), USAGE)
     sys.stdout.write((json.dumps(facts) if json_ else facts["token"]) + "\n")
-    if sys.stderr.isatty() and not json_:
-        typer.secho(in_a_sentence(facts), err=True, dim=True)
+    if not json_:
+        remark(in_a_sentence(facts))
 
 
 def token_facts(secret: str, *, session: str, role: str, name: str | None, data: str, lifetime_seconds: float) -> dict[str, Any]:
@@ -80,7 +84,7 @@ def token_facts(secret: str, *, session: str, role: str, name: str | None, data:
 def in_a_sentence(facts: dict[str, Any]) -> str:
     """Return what a token is good for, for the person who made it."""
     until = datetime.fromisoformat(facts["expires_at"]).astimezone()
-    return printable(
+    return (
         f"{facts['client_id']}, {facts['role']} of session {facts['session']}, "
         f"good for {in_words(facts['lifetime_seconds'])}, until {until:%Y-%m-%d %H:%M:%S}"
     )

@@ -12,7 +12,7 @@ from reconnect.core.frames import Stream
 from reconnect.errors import ReconnectError
 
 COMMANDS: Final = {
-    "/now TEXT": "send a line that is worthless if late: it is dropped while the link is away",
+    "/now TEXT": "send a line that is dropped while the link is away",
     "/publish NAME": "publish a stream under this name",
     "/subscribe [N|NAME]": "receive a stream; without a number or name the only one",
     "/members": "who is in the session",
@@ -135,7 +135,8 @@ class Typed:
             away = seconds_of(seconds) if seconds else 0.0
         except ValueError as error:
             raise Mistyped(f"{error}, as in: /drop 3") from None
-        self.member.cut(away)
+        # The lines that follow find the link gone, as they would after a pause.
+        await self.member.cut(away)
 
     async def _kick(self, name: str) -> None:
         session = self.member.session

@@ -9,9 +9,9 @@ from reconnect import limits
 from reconnect.audit import audit_sink
 from reconnect.chart import Statechart, load_chart
 from reconnect.client.outbox import Outbox
-from reconnect.client.submission import check_text
 from reconnect.core.session import SessionCore
 from reconnect.core.settings import SessionSettings
+from reconnect.core.submission import check_text
 from reconnect.errors import BadArgument
 from reconnect.ports import AuditSink, Dialer, RetryPolicy, TokenSource
 from reconnect.version import __version__
@@ -80,6 +80,7 @@ def build_core(
     settings = SessionSettings(
         session=session,
         sender=outbox.sender,
+        first_serial=outbox.first_serial,
         client_version=__version__,
         attempt_deadline=attempt_deadline,
         close_timeout=close_timeout,

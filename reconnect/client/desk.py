@@ -9,11 +9,11 @@ from hashlib import sha256
 from reconnect import limits
 from reconnect.client.observers import Observers
 from reconnect.client.streams import Publisher, StreamEnd, Subscriber
-from reconnect.client.submission import check_text
 from reconnect.client.waits import Calls, Conditions
 from reconnect.core.frames import Stream
 from reconnect.core.inputs import WantAdded, WantDropped
 from reconnect.core.notices import PublicationNotice, PublisherEnded, SubscriberDestroyed
+from reconnect.core.submission import check_text
 from reconnect.driver import Driver
 from reconnect.errors import BadArgument, NotConnected, RequestFailed
 

@@ -23,7 +23,6 @@ from reconnect.driver import Driver
 from reconnect.ports import Clock
 
 _log = logging.getLogger("reconnect")
-_log.addHandler(logging.NullHandler())
 
 
 class Front:
@@ -76,15 +75,17 @@ class Front:
 
     def tell(self, notice: Notice) -> None:
         """Pass an event on to those who observe it."""
-        if isinstance(notice, PublicationNotice):
+        if type(notice) is SignalReceived:
+            if self.iterators:
+                for iterator in tuple(self.iterators):
+                    iterator._put(notice.signal)
+            self.observers.tell(notice)
+        elif isinstance(notice, PublicationNotice):
             self.desk.tell(notice)
-            return
-        if isinstance(notice, SignalReceived):
-            for iterator in tuple(self.iterators):
-                iterator._put(notice.signal)
-        self.observers.tell(notice)
-        if isinstance(notice, Disconnected):
-            self._end_iterators()
+        else:
+            self.observers.tell(notice)
+            if isinstance(notice, Disconnected):
+                self._end_iterators()
 
     def settle(self, serials: tuple[int, ...], outcome: Outcome) -> None:
         """Complete receipts."""
@@ -111,7 +112,7 @@ class Front:
 
     def is_behind(self) -> bool:
         """True if an iterator has so much waiting that the hub should stop sending."""
-        return any(iterator.is_behind for iterator in self.iterators)
+        return bool(self.iterators) and any(iterator.is_behind for iterator in self.iterators)
 
     def _end_iterators(self) -> None:
         for iterator in tuple(self.iterators):

@@ -15,8 +15,8 @@ from contextvars import ContextVar
 from difflib import get_close_matches
 from typing import Any, Final, TypeVar, overload
 
-from reconnect.client.submission import check_type
 from reconnect.core.notices import SESSION_NOTICES, Notice, SignalReceived
+from reconnect.core.submission import check_type
 from reconnect.errors import BadArgument, UnknownEventName
 
 Callback = TypeVar("Callback", bound=Callable[..., object])
@@ -102,11 +102,14 @@ class Observers:
         """Call the observers of this event."""
         name = notice.name
         self._call(name, notice)
-        if isinstance(notice, SignalReceived) and notice.signal.type:
+        if type(notice) is SignalReceived and notice.signal.type:
             self._call(f"{name}:{notice.signal.type}", notice)
 
     def _call(self, name: str, notice: Notice) -> None:
-        for observer in tuple(self._by_name.get(name, ())):
+        observers = self._by_name.get(name)
+        if not observers:
+            return
+        for observer in tuple(observers):
             if not observer.active:
                 continue
             try:
@@ -114,7 +117,7 @@ class Observers:
             except (Exception, asyncio.CancelledError) as error:  # nothing is awaited here: a cancellation is the observer's own
                 self._report(name, observer.callback, error)
                 continue
-            if inspect.isawaitable(result):
+            if result is not None and inspect.isawaitable(result):
                 observer.queue.append(result)
                 if observer.task is None:
                     self._run(name, observer)
@@ -208,7 +211,8 @@ def _check_callback(name: str, callback: Any) -> None:
     try:
         inspect.signature(callback).bind(object())
     except TypeError as error:
-        raise BadArgument(f"{called} is called with one argument, the {name!r} event: {error}") from error
+        problem = f"{called} is called with one argument, the {name!r} event: {error}; write it as def show(event)"
+        raise BadArgument(problem) from None
     except ValueError:  # a builtin without a signature: it is tried when its time comes
         return
 

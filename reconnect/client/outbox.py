@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import time
 
 from reconnect import limits
-from reconnect.client.submission import check_text
 from reconnect.core.outbox import OutboxBounds, Overflow
+from reconnect.core.submission import check_text
 from reconnect.errors import BadArgument
 from reconnect.ports import OutboxStore
 from reconnect.store import MemoryOutboxStore
@@ -18,7 +19,9 @@ class Outbox:
     At most `max_signals` signals and `max_bytes` bytes of type and data (as JSON) are held. `overflow` says what happens to a
     signal that finds it full: `raise` OutboxFull, `drop_oldest`, `drop_newest`, or `wait`, which raises too and means that the
     caller awaits `session.wait_room()` first. `in_flight` bounds what is sent and not judged yet. `sender` is the random id by
-    which hubs and receivers recognise repeats; it is made here, for life.
+    which hubs and receivers recognise repeats; it is made here, for life. A program that starts again may give the `sender` of
+    its former life: its old place at the hub is then replaced at once, and its serials begin at the time of day in milliseconds,
+    above those of that life.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Outbox:
         if sender is not None:
             check_text(sender, "sender", "the id of this outbox", limits.NAME_CHARACTERS)
         self.sender = sender if sender is not None else secrets.token_hex(16)
+        self.first_serial = 1 if sender is None else int(1_000 * time.time())
         self.store: OutboxStore = MemoryOutboxStore()
         self._taken = False
 

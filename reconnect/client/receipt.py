@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, NoReturn
 
 from reconnect.core.notices import Outcome
 
@@ -25,6 +26,14 @@ class Receipt:
 
     def __repr__(self) -> str:
         return f"<Receipt {self.serial} {self.outcome.status if self.outcome else 'pending'}>"
+
+    if not TYPE_CHECKING:  # pragma: no branch  # a type checker finds this mistake where it stands
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if hasattr(Outcome, name):
+                problem = f"{name} belongs to the outcome, and a receipt is on its way to it: write `outcome = await receipt`"
+                raise AttributeError(problem, name=name, obj=self)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     def __await__(self) -> Generator[object, None, Outcome]:
         if self.outcome is None:

@@ -23,10 +23,10 @@ from reconnect.client.outbox import Outbox
 from reconnect.client.receipt import Receipt
 from reconnect.client.signals import SignalStream
 from reconnect.client.streams import Publisher, Subscriber
-from reconnect.client.submission import check_text, check_to, check_ttl, check_type, encode_data
 from reconnect.clock import SystemClock
 from reconnect.core import frames, inputs
 from reconnect.core.frames import Member, Stream
+from reconnect.core.submission import check_text, check_to, check_ttl, check_type, encode_data
 from reconnect.driver import Driver
 from reconnect.errors import BadSignal, ConnectFailed, NotConnected, OutboxFull, WrongLoop
 from reconnect.ports import AuditSink, Clock, Dialer, RetryPolicy, TokenSource
@@ -69,8 +69,8 @@ class Session(Observed):
     WebSocket dialer, `clock` the system's; `seed` makes the jitter repeatable. Durations are in seconds, with their defaults
     and reasons in `reconnect.limits`. Raises BadArgument, BadUrl, ChartError or AuditFailed.
 
-    Use it as `async with reconnect.connect(...) as session`, or call `connect()` and `disconnect()` yourself. `url` and `name` (the
-    id of the session) can be read back.
+    Use it as `async with reconnect.connect(...) as session`, or call `connect()` and `disconnect()` yourself. `url` and `name`,
+    the id of the session, can be read back.
 
     Events: `connected`, `reconnecting`, `attempt`, `reconnected`, `disconnected`, `updated`, `signal`, and for streams and for
     other members' connections `..._created`, `..._interrupted`, `..._restored`, `..._destroyed`, for streams also `..._updated`.

@@ -201,7 +201,7 @@ class Actions:
         at = self._at
         at.fail_requests(self._reason(moment, step))
         at.connection, at.secret, at.replay_to, at.liveness = None, "", None, None
-        at.first_try_window = None
+        at.first_try_window = at.next_url = None
         at.inbox.restart("", 0)
 
     # -- signals -----------------------------------------------------------------------------------------------------------------

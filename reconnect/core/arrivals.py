@@ -7,7 +7,7 @@ frame kind that is not known is ignored and counted.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -18,6 +18,9 @@ from reconnect.core.effects import Answer, Note, Notify
 from reconnect.core.notices import Signal, SignalReceived, Updated, UpdateKind
 from reconnect.core.situation import Situation
 from reconnect.reasons import FINAL, Cause, Reason
+
+_SIGNAL: Final = frames.EntryKind.SIGNAL
+_decode: Final = msgspec.json.Decoder().decode
 
 
 class Lose(Protocol):
@@ -44,7 +47,7 @@ class Arrivals:
             frames.Ping: self._on_ping,
         }
         self._accepted: dict[type[frames.Frame], Callable[[Any, float], None]] = {
-            frames.Entry: self._on_entry,
+            frames.Entry: self.take_entry,
             frames.Accepted: self._on_accepted,
             frames.Done: self._on_done,
             frames.Failed: self._on_failed,
@@ -137,20 +140,22 @@ class Arrivals:
 
     # -- the log -----------------------------------------------------------------------------------------------------------------
 
-    def _on_entry(self, entry: frames.Entry, at: float) -> None:
-        inbox = self._at.inbox
-        if inbox.is_hole(entry):
+    def take_entry(self, entry: frames.Entry, at: float) -> None:
+        """Read one entry of the log; most of what arrives is that."""
+        situation = self._at
+        inbox = situation.inbox
+        if entry.after > inbox.received:
             self._hole(f"entry {entry.position} follows {entry.after}, and {inbox.received} was the last to arrive", at)
             return
         if not inbox.take(entry):
-            self._at.counts["repeated_entries"] += 1
+            situation.counts["repeated_entries"] += 1
             return
-        if entry.what is frames.EntryKind.SIGNAL:
+        if entry.what is _SIGNAL:
             self._on_signal(entry, at)
         else:
-            self._at.do(*self._at.roster.apply(entry, at))
-        if not self._at.fenced:
-            self._at.restore_if_replayed(at)
+            situation.do(*situation.roster.apply(entry, at))
+        if situation.replay_to is not None and not situation.fenced:
+            situation.restore_if_replayed(at)
 
     def _on_signal(self, entry: frames.Entry, at: float) -> None:
         if entry.sender is not None and self._at.inbox.is_repeat(entry.sender, entry.serial):
@@ -158,7 +163,7 @@ class Arrivals:
             self._at.do(Note(at=at, what="repeated_signal", detail=f"{entry.sender} {entry.serial}"))
             return
         try:
-            data = msgspec.json.decode(entry.data)
+            data = _decode(entry.data)
         except (msgspec.DecodeError, RecursionError):
             self._broken(f"the data of entry {entry.position} is not JSON", at)
             return

@@ -255,13 +255,13 @@ class Accepted(Frame, tag="accepted"):
 class EntryKind(StrEnum):
     """What an entry of the log tells."""
 
-    SIGNAL = "signal"
+    SIGNAL = "signal"  # a member or the server said something
     JOINED = "joined"  # a member came
     DROPPED = "dropped"  # its transport was lost; its streams are interrupted
     RETURNED = "returned"  # it resumed
     LEFT = "left"  # it is gone for good; its streams are destroyed
-    PUBLISHED = "published"
-    UNPUBLISHED = "unpublished"
+    PUBLISHED = "published"  # a stream began
+    UNPUBLISHED = "unpublished"  # a stream ended, and its publisher is still there
     MUTED = "muted"  # a stream's `muted` changed
 
 

@@ -30,7 +30,7 @@ from reconnect.errors import OutboxFull
 from reconnect.reasons import OutcomeStatus, Reason
 from reconnect.record import Record
 
-POISON_LOSSES: Final = 2
+POISON_LOSSES: Final = 2  # one loss right after a resend may be chance; as many in a row are not
 POISON_SECONDS: Final = 1.0  # a loss later than this after resending is not blamed on what was resent
 
 DELIVERED: Final = Outcome(status=OutcomeStatus.DELIVERED)
@@ -92,6 +92,7 @@ class Outbox:
         *,
         bounds: OutboxBounds | None = None,
         acknowledged: bool = True,
+        first_serial: int = 1,
         trace: Callable[[int, str], None] | None = None,
     ) -> None:
         self.bounds = bounds or OutboxBounds()
@@ -100,9 +101,8 @@ class Outbox:
         self.size = 0
         self._acknowledged = acknowledged
         self._trace = trace
-        self._next_serial = 1
-        self._stored = 0
-        self._announced = 0
+        self._next_serial = first_serial
+        self._stored = self._announced = first_serial - 1
         self._waiting: deque[Row] = deque()
         self._flight: deque[Row] = deque()
         self._gone_waiting = 0

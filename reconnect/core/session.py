@@ -34,7 +34,7 @@ from reconnect.core import inputs
 from reconnect.core.actions import Actions, Moment
 from reconnect.core.arrivals import Arrivals
 from reconnect.core.effects import Effect, Note, Notify, Refuse, Store
-from reconnect.core.frames import AddWant, DropWant
+from reconnect.core.frames import AddWant, DropWant, Entry
 from reconnect.core.liveness import Liveness
 from reconnect.core.notices import Updated, UpdateKind
 from reconnect.core.question import RetryAnswer, RetryQuestion
@@ -53,7 +53,9 @@ class SessionCore:
     def __init__(self, settings: SessionSettings, *, session: Statechart, publisher: Statechart, subscriber: Statechart) -> None:
         check_session_chart(session, Actions.names())
         self.chart = session
-        self.state = session.initial
+        self.state = self.role = ""
+        self.phase: str | None = None
+        self._enter(session.initial)
         self._runner = runner_for(session)
         self.at = Situation(settings, publisher=publisher, subscriber=subscriber)
         self._actions = Actions(self.at, session)
@@ -83,16 +85,6 @@ class SessionCore:
         return f"<SessionCore {self.at.settings.session} {self.state} generation={self.at.generation}>"
 
     # -- asking ----------------------------------------------------------------------------------------------------------------
-
-    @property
-    def role(self) -> str:
-        """What the present state is for: offline, connecting, online, recovering or closing."""
-        return self.chart.role(self.state)
-
-    @property
-    def phase(self) -> str | None:
-        """What an attempt is doing: waiting, dialing or joining."""
-        return self.chart.phase(self.state)
 
     @property
     def counts(self) -> Counter[str]:
@@ -208,7 +200,10 @@ class SessionCore:
         if self.at.liveness is not None:
             self.at.liveness.heard(happened.at)
         for frame in happened.frames:
-            self._arrivals.take_in(frame, happened.at, self.role, self.phase)
+            if type(frame) is Entry and self.role == "online":
+                self._arrivals.take_entry(frame, happened.at)
+            else:
+                self._arrivals.take_in(frame, happened.at, self.role, self.phase)
             if self.at.fenced:
                 return
         self.at.release(happened.at, online=self.role == "online")
@@ -223,9 +218,8 @@ class SessionCore:
         self.at.episode.last_error = cause
         if cause.final:
             # A final answer stands whatever a policy would say.
-            self._take(
-                "ended", Moment(at=at, cause=cause, reason=cause.reason, attempt=self.at.episode.attempt, detail=cause.detail)
-            )
+            attempt = None if online else self.at.episode.attempt
+            self._take("ended", Moment(at=at, cause=cause, reason=cause.reason, attempt=attempt, detail=cause.detail))
             return
         self._again = meaning or ("transport_lost" if online else "attempt_failed")
         self.question = self.at.episode.question(
@@ -343,7 +337,7 @@ class SessionCore:
             )
         )
         if step.verdict is StepVerdict.TAKEN:
-            self.state = step.after
+            self._enter(step.after)
             for action in step.actions:
                 self._actions.perform(action, moment, step)
         elif step.verdict is StepVerdict.REFUSED and self._kind(step.event) is EventKind.TRANSPORT and not self.at.fenced:
@@ -351,6 +345,10 @@ class SessionCore:
             self.at.counts["refused_reports"] += 1
             self._lose(Cause(reason=Reason.PROTOCOL_ERROR, detail=f"{step.event} cannot happen in {step.before}"), moment.at)
         return step
+
+    def _enter(self, state: str) -> None:
+        """Be in this state; `role` says what it is for, `phase` what an attempt is doing."""
+        self.state, self.role, self.phase = state, self.chart.role(state), self.chart.phase(state)
 
     def _kind(self, event: str) -> EventKind:
         return self.chart.events[event].kind

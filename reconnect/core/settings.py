@@ -37,6 +37,7 @@ class SessionSettings(Record):
 
     session: str
     sender: str
+    first_serial: int = 1
     client_name: str = "reconnect"
     client_version: str = "0"
     attempt_deadline: float = limits.ATTEMPT_DEADLINE_SECONDS

@@ -30,7 +30,9 @@ class Situation:
     def __init__(self, settings: SessionSettings, *, publisher: Statechart, subscriber: Statechart) -> None:
         self.settings = settings
         self.counts: Counter[str] = Counter()
-        self.outbox = Outbox(bounds=settings.bounds, acknowledged=settings.capabilities.acknowledges)
+        self.outbox = Outbox(
+            bounds=settings.bounds, acknowledged=settings.capabilities.acknowledges, first_serial=settings.first_serial
+        )
         self.wants = Wants(publisher, subscriber)
         self.roster = Roster(self.wants, self.counts)
         self.inbox = Inbox()
@@ -74,8 +76,8 @@ class Situation:
         if self.inbox.handled > self.inbox.credited:
             frames.insert(0, self._credit())
         self.send(at, *frames)
-        if self.liveness is not None:
-            self.liveness.pinged(at)
+        assert self.liveness is not None, "only an accepted link is asked"
+        self.liveness.pinged(at)
 
     # -- signals -----------------------------------------------------------------------------------------------------------------
 

@@ -52,11 +52,6 @@ class Timers:
         """True if this very timer is still armed."""
         return self._armed.get(timer.name) == timer
 
-    def due_at(self, name: str) -> float | None:
-        """Return when a timer is due, None if it is not armed."""
-        timer = self._armed.get(name)
-        return timer.due_at if timer else None
-
     def wake_at(self) -> float | None:
         """Return when the next one is due."""
         return min((timer.due_at for timer in self._armed.values()), default=None)

@@ -173,8 +173,12 @@ class Wants:
         return self._feed(wanted, "ended", at, reason=reason) if wanted else []
 
     def drop(self, key: str, reason: Reason, at: float) -> list[Effect]:
-        """unpublish() or unsubscribe()."""
-        return self._feed(self._all[key], "ended", at, reason=reason)
+        """unpublish() or unsubscribe(); the log tells a member nothing of its own streams, so a subscription to one ends here."""
+        wanted = self._all[key]
+        effects = self._feed(wanted, "ended", at, reason=reason)
+        if wanted.want.publish is not None and wanted.stream is not None:
+            effects += self.stream_gone(wanted.stream, reason, at)
+        return effects
 
     def end_all(self, reason: Reason, at: float) -> list[Effect]:
         """The session is over: publications end first, then subscriptions."""
@@ -234,8 +238,9 @@ class Wants:
             self._numbers[stream.number] = wanted.want.key
 
     def _unnumber(self, wanted: Wanted) -> None:
-        if wanted.stream is not None:
-            self._numbers.pop(wanted.stream.number, None)
+        # In another life of the log its number may be another subscription's by now.
+        if wanted.stream is not None and self._numbers.get(wanted.stream.number) == wanted.want.key:
+            del self._numbers[wanted.stream.number]
 
     def _forget(self, wanted: Wanted, code: RejectCode | Reason | None, detail: str) -> list[Effect]:
         self._unnumber(wanted)

@@ -38,7 +38,7 @@ from reconnect.ports import Clock, Dialect, Dialer, OutboxStore, RetryPolicy, Ti
 from reconnect.reasons import Cause
 from reconnect.wire import unpack_stream_frame
 
-PATIENCE_SECONDS: Final = 2 * CLOSE_TIMEOUT_SECONDS  # for tasks to end that were told to; a transport's own limit is half of it
+PATIENCE_SECONDS: Final = 3 * CLOSE_TIMEOUT_SECONDS  # for tasks to end that were told to; a goodbye and a close take two at most
 
 _log = logging.getLogger("reconnect")
 
@@ -102,7 +102,6 @@ class Driver:
             do.Store: self._store_rows,
             do.Forget: self._forget,
             do.Settle: self._settle,
-            do.Notify: self._notify,
             do.Answer: self._answer,
             do.Note: self._note,
         }
@@ -146,7 +145,9 @@ class Driver:
         try:
             while self._effects:
                 effect = self._effects.popleft()
-                if type(effect) is do.Refuse:
+                if type(effect) is do.Notify:
+                    self._notices.append(effect.notice)
+                elif type(effect) is do.Refuse:
                     refused = effect.error
                 else:
                     self._guard(type(effect).__name__, self._perform[type(effect)], effect)
@@ -167,9 +168,14 @@ class Driver:
         self._telling = True
         try:
             while self._notices:
-                self._guard("Tell", self._listener.tell, self._notices.popleft())
+                self._guard("Tell", self._tell_all)
         finally:
             self._telling = False
+
+    def _tell_all(self) -> None:
+        notices, tell = self._notices, self._listener.tell
+        while notices:
+            tell(notices.popleft())
 
     def _guard(self, name: str, call: Callable[..., object], *values: object) -> None:
         """Make a call into code that may be anyone's; what it raises is reported, and the turn goes on."""
@@ -285,9 +291,6 @@ class Driver:
             self._recorder.outcomes(effect, connection=self.core.at.connection, outbox=self.core.at.outbox.pending)
         finally:
             self._listener.settle(effect.serials, effect.outcome)  # no receipt waits for a recorder
-
-    def _notify(self, effect: do.Notify) -> None:
-        self._notices.append(effect.notice)
 
     def _answer(self, effect: do.Answer) -> None:
         self._listener.answer(effect.request, effect.value, effect.error)

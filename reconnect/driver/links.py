@@ -177,15 +177,14 @@ class Link:
             self.abort()
         else:
             self._over = True
-            if self._parting:
-                self._spawn(self._part(self._outlet, code, detail), "part", self.generation)
+            if self._parting and self._reader is not None:
+                self._spawn(self._part(self._reader, self._outlet, code, detail), "part", self.generation)
             else:
                 self._outlet.close(code, detail)
 
-    async def _part(self, outlet: Outlet, code: int, detail: str) -> None:
+    async def _part(self, reader: asyncio.Task[None], outlet: Outlet, code: int, detail: str) -> None:
         """Let the hub answer and end the transport itself: a goodbye that is overtaken by the end may never be read."""
-        if self._reader is not None:
-            await asyncio.wait((self._reader,), timeout=limits.CLOSE_TIMEOUT_SECONDS)
+        await asyncio.wait((reader,), timeout=limits.CLOSE_TIMEOUT_SECONDS)
         outlet.close(code, detail)
 
     def abort(self) -> None:

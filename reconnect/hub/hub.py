@@ -6,7 +6,6 @@ It owns nothing that decides. It says where to listen, who may join and how the 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,12 +21,11 @@ from reconnect.chart import Statechart, load_chart
 from reconnect.clock import SystemClock
 from reconnect.core.frames import Entry, EntryKind
 from reconnect.core.hub import HubCore, HubSettings, HubStatistics, inputs
-from reconnect.core.nesting import too_deep
-from reconnect.errors import BadArgument, BadSignal, HubClosed
+from reconnect.core.submission import encode_data
+from reconnect.errors import BadArgument, HubClosed
 from reconnect.hub.attending import Attendance
 from reconnect.hub.shell import Answer, Shell
 from reconnect.ports import AuditSink, Authenticator, Clock, SessionLog, Transport
-from reconnect.reasons import RejectCode
 from reconnect.store import MemorySessionLog
 from reconnect.wire import HubDialect
 
@@ -202,7 +200,7 @@ class Hub:
         HubClosed.
         """
         self._check_open()
-        entry = Entry(position=0, after=0, what=EntryKind.SIGNAL, type=type, data=_encoded(data), to=to)
+        entry = Entry(position=0, after=0, what=EntryKind.SIGNAL, type=type, data=msgspec.Raw(encode_data(data)), to=to)
         at = self._clock.now()
         return self._shell.request(
             "signal", lambda ticket: inputs.ServerSignal(at=at, ticket=ticket, session=session, signal=entry)
@@ -229,13 +227,3 @@ def _authenticator(secret: str | bytes | None, authenticator: Authenticator | No
 
     assert secret is not None, "one of the two is there"
     return TokenAuthenticator(secret, wall=clock.wall)
-
-
-def _encoded(data: Any) -> msgspec.Raw:
-    try:
-        text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise BadSignal(f"the data cannot be written as JSON: {error}", code=RejectCode.INVALID) from None
-    if too_deep(text):
-        raise BadSignal(f"the data is nested deeper than {limits.DATA_DEPTH} levels", code=RejectCode.INVALID)
-    return msgspec.Raw(text)

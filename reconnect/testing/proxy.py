@@ -43,10 +43,8 @@ class _Link:
         """End it as a line that breaks does: both sides see a reset."""
         self.cut = True
         for writer in self.writers:
-            sock = writer.get_extra_info("socket")
-            if sock is not None:
-                with contextlib.suppress(OSError):
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            with contextlib.suppress(OSError):  # a socket that is closed already
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             writer.transport.abort()
 
 
@@ -132,7 +130,8 @@ class Proxy:
         if self.mode is Mode.REFUSE:
             near.reset()
             return
-        self._links.add(near)  # so that it can be cut while the target is dialed
+        near.frozen = self.mode is Mode.FREEZE
+        self._links.add(near)  # so that it can be cut or frozen while the target is dialed
         try:
             far_reader, far_writer = await asyncio.open_connection(*self._target)
         finally:
@@ -141,7 +140,7 @@ class Proxy:
         if near.cut:
             link.reset()
             return
-        link.frozen = self.mode is Mode.FREEZE
+        link.frozen = near.frozen
         self._links.add(link)
         there = self._spawn(self._copy(reader, far_writer, link))
         back = self._spawn(self._copy(far_reader, writer, link))

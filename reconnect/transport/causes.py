@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import ssl
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
@@ -36,8 +38,10 @@ def cause_of_failed_dial(error: Exception, wall: Callable[[], float]) -> Cause:
             return Cause(reason=Reason.CLOSED, detail="the connection was closed before the WebSocket was open")
         case InvalidHandshake():
             return Cause(reason=Reason.UPGRADE_REFUSED, detail="the answer is not a WebSocket handshake")
+        case ConnectionError() if error.errno is None:  # asyncio's own, where TLS was not answered with TLS
+            return Cause(reason=Reason.CLOSED, detail="the connection was closed before the WebSocket was open")
         case OSError():
-            return Cause(reason=Reason.UNREACHABLE, detail=error.strerror or str(error) or type(error).__name__)
+            return Cause(reason=Reason.UNREACHABLE, detail=_network_detail(error))
         case _:
             return Cause(reason=Reason.UNREACHABLE, detail=type(error).__name__)
 
@@ -54,6 +58,14 @@ def cause_of_closed(closed: ConnectionClosed) -> Cause:
         return cause_of_close(first.code, first.reason)
     lost = closed.__cause__
     return cause_of_close(None, (lost.strerror or str(lost)) if isinstance(lost, OSError) else "the connection was lost")
+
+
+def _network_detail(error: OSError) -> str:
+    """Return what the system says of a failed dial; of several addresses (localhost has two) each answer once."""
+    numbers = dict.fromkeys(map(int, re.findall(r"\[Errno (\d+)\]", str(error))))
+    if numbers:
+        return ", ".join(os.strerror(number) for number in numbers)
+    return error.strerror or str(error) or type(error).__name__
 
 
 def _tls_detail(error: ssl.SSLError) -> str:

@@ -55,7 +55,6 @@ class Pipe:
             return
         if isinstance(item, Cause):
             self.end = item
-            self._flight.clear()
         else:
             self._arrived.append(item)
         self.wake()
@@ -63,10 +62,11 @@ class Pipe:
     def lose(self) -> None:
         """Lose what is on the way."""
         self._flight.clear()
+        self.flow()
 
     def cut(self, cause: Cause) -> None:
         """End now: nothing that is on the way arrives."""
-        self._flight.clear()
+        self.lose()
         self._arrive(cause)
 
     @property

@@ -12,7 +12,9 @@ import socket
 import ssl as tls
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.connection import Connection
@@ -100,6 +102,14 @@ class _Connect(connect):
         return exc
 
 
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 async def open_websocket(
     url: str,
     *,
@@ -116,7 +126,9 @@ async def open_websocket(
             super().data_received(data)
             _watched(self, message_bytes + CONTROL_BACKLOG_BYTES)
 
-    secure: dict[str, Any] = {"ssl": ssl} if ssl else {}
+    options: dict[str, Any] = {"ssl": ssl} if ssl else {}
+    if not _is_address(urlsplit(url).hostname or ""):
+        options["happy_eyeballs_delay"] = 0.25  # RFC 8305, section 8: a name whose first address is dead still answers soon
     try:
         connection = await _Connect(
             url,
@@ -130,8 +142,7 @@ async def open_websocket(
             max_size=message_bytes,
             logger=_SILENT,
             create_connection=Client,
-            happy_eyeballs_delay=0.25,  # RFC 8305, section 8: a name whose first address is dead still answers soon
-            **secure,
+            **options,
         )
     except Exception as error:
         raise TransportFailed(cause_of_failed_dial(error, wall)) from error

@@ -25,6 +25,7 @@ class SocketStage(Stage):
     """A hub that listens on 127.0.0.1; each member has a link of its own, through `proxies[name]`."""
 
     patience = 30.0
+    glance = 0.02
 
     def __init__(self, **hub: Any) -> None:
         super().__init__(**hub)

@@ -25,6 +25,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import reconnect
 from reconnect.audit import MemorySink
+from reconnect.core.frames import ResumeClaim
 from reconnect.core.notices import SESSION_NOTICES, Notice, Signal, SignalReceived
 from reconnect.errors import TransportFailed
 from reconnect.ports import Clock, Dialer, Transport
@@ -41,9 +42,8 @@ SECRET: Final = "a secret that only this stage and its hub know"
 URL: Final = "ws://hub.test"
 ROOM: Final = "room-1"
 LONG: Final[dict[str, Any]] = {"lifetime_seconds": 30 * 86_400.0}  # no story is about tokens, but those that are
-PATIENCE_SECONDS: Final = 300.0  # far above what any story needs; it only catches a hang
-GLANCE_SECONDS: Final = 0.05  # how often a condition is looked at that no event announces
-GRAMMAR: Final = re.compile(r"((connected (reconnecting reconnected )*(reconnecting )?(disconnected )?))*")
+_LIFE = "connected (reconnecting reconnected )*(reconnecting )?"
+GRAMMAR: Final = re.compile(f"({_LIFE}disconnected )*({_LIFE})?")
 UNHEARD_OF: Final = (
     "refused_reports",
     "protocol_errors",
@@ -104,6 +104,18 @@ class Member:
         """The random id of this member's outbox, as its joins say it."""
         return self.wire.joins[0].sender
 
+    def claim(self, **changes: Any) -> ResumeClaim:
+        """Return the claim that this member could make now, by what its last welcome gave it, with these changes."""
+        welcome = self.wire.welcomes[-1]
+        position = self.signals[-1].position if self.signals else welcome.position
+        usual: dict[str, Any] = {
+            "connection": welcome.connection,
+            "secret": welcome.secret,
+            "epoch": welcome.epoch,
+            "position": position,
+        }
+        return ResumeClaim(**(usual | changes))
+
     @property
     def outcomes(self) -> list[str]:
         """How the signals sent with `signal` ended, `pending` where that is not known."""
@@ -148,7 +160,8 @@ class Stage:
     """A hub and its members, in virtual time and over a network in memory."""
 
     url = URL
-    patience = PATIENCE_SECONDS
+    patience = 300.0  # seconds, far above what any story needs; it only catches a hang
+    glance = 0.25  # how often a condition is looked at that no event announces
 
     def __init__(self, **hub: Any) -> None:
         self.clock: Clock = FakeClock()
@@ -200,6 +213,10 @@ class Stage:
         """Let everybody leave, then end the hub."""
         for task in self._tasks:
             task.cancel()
+        ends = await asyncio.gather(*self._tasks, return_exceptions=True)
+        # A call may well fail in a story; what else goes wrong beside it is a mistake.
+        mistakes = [end for end in ends if isinstance(end, Exception) and not isinstance(end, reconnect.ReconnectError)]
+        assert not mistakes, mistakes
         for member in self.members:
             await member.session.disconnect()
         for scripted in self._scripted:
@@ -257,7 +274,7 @@ class Stage:
                 while not holds():
                     self.changed.clear()
                     try:
-                        async with asyncio.timeout(GLANCE_SECONDS):
+                        async with asyncio.timeout(self.glance):
                             await self.changed.wait()
                     except TimeoutError:
                         continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from reconnect import ConnectFailed, Disconnected, HubClosed, Reason, Reconnecting, RetryPolicy
@@ -173,6 +175,16 @@ async def test_a_drain_sends_everybody_away_and_they_come_back_when_told(stage: 
 
 
 @story(Stage)
+async def test_a_drain_is_spread_over_its_window(stage: Stage) -> None:
+    """D02: one member comes back in each of as many equal slots as there are members, whoever is first."""
+    members = [await stage.enter(f"member {number}") for number in range(10)]
+    await stage.hub.drain(20.0)
+    delays = sorted([(await member.next("reconnecting")).retry_in for member in members])
+    assert [int(delay // 2.0) for delay in delays] == list(range(10))
+    assert delays != [member.told("reconnecting")[0].retry_in for member in members]
+
+
+@story(Stage)
 async def test_what_was_sent_before_the_drain_is_judged_before_going_away(stage: Stage) -> None:
     """D01: `going_away` is the hub's last frame, behind the judgement of all that it read."""
     anna = await stage.enter("anna")
@@ -183,6 +195,29 @@ async def test_what_was_sent_before_the_drain_is_judged_before_going_away(stage:
     assert isinstance(judged[-1], frames.GoingAway)
     for receipt in receipts:
         assert receipt.outcome is None or receipt.outcome.delivered
+
+
+@story(Stage)
+@pytest.mark.parametrize("pause", [0.0001, 0.001, 0.01])
+async def test_the_delay_reaches_a_member_that_is_sending_all_the_time(stage: Stage, pause: float) -> None:
+    """D01 B11: what arrived before the end is read, although writing fails already: the delay is obeyed by the busiest too."""
+    anna, ben = await stage.enter("anna"), await stage.enter("ben")
+    stage.network.delay(0.01, "anna")
+
+    async def chat() -> None:
+        while anna.session.role == "online":
+            anna.signal("busy")
+            await asyncio.sleep(pause)
+
+    chatting = stage.start(chat())
+    await stage.until(lambda: len(ben.heard) > 3)
+    stage.start(stage.hub.drain(20.0))
+    lost = await anna.next("reconnecting")
+    await chatting
+    assert lost.reason is Reason.GOING_AWAY
+    told = anna.wire.all_received(frames.GoingAway)
+    assert [frame.retry_after for frame in told] == [lost.retry_in]
+    await anna.session.disconnect()
 
 
 @story(Stage)

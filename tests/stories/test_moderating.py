@@ -17,8 +17,8 @@ from reconnect import (
     RequestFailed,
 )
 from reconnect.core import frames
+from tests.stories.showing import frames_of
 from tests.stories.stage import Member, Stage, names, record, story
-from tests.stories.test_streams import frames_of
 
 
 async def a_moderator(stage: Stage) -> Member:

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from reconnect import ConnectFailed, Disconnected, Outbox, Reason, Reconnected, ResumeRefusal, RetryPolicy
+from reconnect import ConnectFailed, Disconnected, Reason, Reconnected, ResumeRefusal, RetryPolicy
 from reconnect.core import frames
-from reconnect.core.frames import Handled, Join, Refused, ResumeClaim, Welcome
+from reconnect.core.frames import Handled, Join, Welcome
 from reconnect.errors import TokenRejected
 from reconnect.ports import Principal
 from tests.stories.stage import Member, Stage, story
 
 PEERS = ("connection_interrupted", "connection_restored", "connection_destroyed", "stream_interrupted", "stream_destroyed")
-
-
-def claim_of(member: Member, **changes: object) -> ResumeClaim:
-    """Return the claim that this member could make now, by what its last welcome gave it."""
-    welcome = member.wire.welcomes[-1]
-    position = member.signals[-1].position if member.signals else welcome.position
-    usual = {"connection": welcome.connection, "secret": welcome.secret, "epoch": welcome.epoch, "position": position}
-    return ResumeClaim(**{**usual, **changes})  # type: ignore[arg-type]  # a test may try any value
 
 
 @story(Stage)
@@ -30,7 +22,7 @@ async def test_a_resume_keeps_everything(stage: Stage) -> None:
     await anna.signal("before")
     await stage.idle()
     before = (anna.session.connection, publisher.stream)
-    claim = claim_of(anna)
+    claim = anna.claim()
 
     stage.network.cut("anna")
     lost = await anna.next("reconnecting")
@@ -150,137 +142,6 @@ async def test_signals_under_way_on_the_old_transport_are_fenced(stage: Stage) -
     assert ben.heard == ["slow on the old line"]
 
 
-# -- two clients with one connection ---------------------------------------------------------------------------------------------
-
-
-@story(Stage)
-async def test_another_client_takes_the_connection_over(stage: Stage) -> None:
-    """K09 R10: the last one has it; the first one is told so, ends, and does not fight back."""
-    anna, ben = await stage.enter("anna"), await stage.enter("ben")
-    thief = await stage.raw("anna")
-    welcome = await thief.join(sender=anna.sender, resume=claim_of(anna))
-    assert welcome.resumed
-    over: Disconnected = await anna.next("disconnected")
-    assert over.reason is Reason.TAKEN_OVER
-    await stage.later(3_600.0)
-    assert anna.tale == ["connected", "disconnected"], "no automatic retry, ever"
-    assert len(anna.wire.joins) == 1
-    assert len(ben.told("connection_created")) == 1, "to the others nothing happened"
-
-
-@story(Stage)
-async def test_the_same_sender_in_a_second_program(stage: Stage) -> None:
-    """K09: the same sender of the same principal joins anew: the first one ends, its end stands before the new beginning."""
-    ben = await stage.enter("ben")
-    first = await stage.enter("anna", outbox=Outbox(sender="anna's outbox"))
-    second = await stage.enter("anna", outbox=Outbox(sender="anna's outbox"))
-    assert (await first.next("disconnected")).reason is Reason.TAKEN_OVER
-    await stage.idle()
-    assert [event.name for event in ben.told("connection_created", "connection_destroyed")] == [
-        "connection_created",
-        "connection_destroyed",
-        "connection_created",
-    ]
-    assert ben.told("connection_destroyed")[0].reason is Reason.REPLACED
-    assert [member.connection for member in ben.session.members] == [second.session.connection]
-
-
-@story(Stage)
-async def test_another_sender_of_the_same_principal_is_another_member(stage: Stage) -> None:
-    """Two devices of one person: both stay."""
-    first, second = await stage.enter("anna"), await stage.enter("anna")
-    await stage.later(60.0)
-    assert first.session.role == second.session.role == "online"
-    assert first.session.connection != second.session.connection
-
-
-# -- secrets ---------------------------------------------------------------------------------------------------------------------
-
-
-@story(Stage)
-async def test_secrets_are_random_and_rotated(stage: Stage) -> None:
-    """R11: 256 random bits, another at each resume, and distinct from everything that others see."""
-    anna = await stage.enter("anna")
-    for _ in range(5):
-        anna.session.reconnect_now(force=True)
-        await anna.back()
-    secrets = [welcome.secret for welcome in anna.wire.welcomes]
-    assert len(set(secrets)) == 6
-    assert all(len(secret) >= 43 for secret in secrets), "256 bits in base64"
-    assert anna.session.connection not in secrets
-
-
-@story(Stage)
-async def test_an_old_secret_is_refused_and_never_harms_the_living_connection(stage: Stage) -> None:
-    """R11: a secret of the past is recognised, recorded and refused; whoever holds the connection notices nothing."""
-    anna, ben = await stage.enter("anna"), await stage.enter("ben")
-    old = claim_of(anna)
-    anna.session.reconnect_now(force=True)
-    await anna.back()
-    await anna.signal("the new secret is proven by now")
-
-    thief = await stage.raw("anna")
-    await thief.say(Join(token=thief.token, session="room-1", sender=anna.sender, resume=old))
-    assert (await thief.hear(Refused)).code is Reason.TAKEN_OVER
-    cause = await thief.end()
-    assert cause.final
-    assert stage.hub.statistics().superseded_secrets == 1
-    await stage.later(60.0)
-    assert anna.session.role == "online"
-    assert len(anna.tale) == 3
-    assert ben.told("connection_destroyed") == []
-
-
-@story(Stage)
-@pytest.mark.parametrize(
-    ("change", "refusal"),
-    [
-        ({"secret": ""}, ResumeRefusal.WRONG_SECRET),
-        ({"secret": "guessed"}, ResumeRefusal.WRONG_SECRET),
-        ({"connection": ""}, ResumeRefusal.UNKNOWN_CONNECTION),
-        ({"connection": "guessed"}, ResumeRefusal.UNKNOWN_CONNECTION),
-        ({}, ResumeRefusal.WRONG_PRINCIPAL),
-    ],
-)
-async def test_a_claim_that_is_not_good_is_never_silent(stage: Stage, change: dict[str, object], refusal: ResumeRefusal) -> None:
-    """R11 R15: a new connection for another outbox, with the reason told, and the old one unharmed."""
-    anna = await stage.enter("anna")
-    stranger = await stage.raw("anna")
-    welcome = await stranger.join(sender="another outbox", resume=claim_of(anna, **change))
-    assert (welcome.resumed, welcome.not_resumed) == (False, refusal)
-    assert welcome.connection != anna.session.connection
-    await stage.later(60.0)
-    assert anna.session.role == "online"
-
-
-@story(Stage)
-@pytest.mark.parametrize(
-    ("change", "refusal"),
-    [({"epoch": "another"}, ResumeRefusal.WRONG_EPOCH), ({"position": 1_000_000}, ResumeRefusal.WRONG_POSITION)],
-)
-async def test_a_claim_to_a_place_that_the_log_never_gave(
-    stage: Stage, change: dict[str, object], refusal: ResumeRefusal
-) -> None:
-    """R16: the right secret with a wrong epoch or position: a new connection that replaces the old one; no ghost."""
-    anna, ben = await stage.enter("anna"), await stage.enter("ben")
-    again = await stage.raw("anna")
-    welcome = await again.join(sender=anna.sender, resume=claim_of(anna, **change))
-    assert (welcome.resumed, welcome.not_resumed) == (False, refusal)
-    await anna.next("disconnected")
-    await stage.until(lambda: [member.connection for member in ben.session.members] == [welcome.connection])
-
-
-@story(Stage)
-async def test_a_secret_is_bound_to_its_principal(stage: Stage) -> None:
-    """R11: the right secret in the hands of another principal takes nothing over."""
-    anna = await stage.enter("anna")
-    thief = await stage.raw("mallory")
-    welcome = await thief.join(sender="mallory's outbox", resume=claim_of(anna))
-    assert (welcome.resumed, welcome.not_resumed) == (False, ResumeRefusal.WRONG_PRINCIPAL)
-    await stage.later(60.0)
-    assert anna.session.role == "online"
-
-
 # -- who may come back -----------------------------------------------------------------------------------------------------------
 
 
@@ -358,7 +219,7 @@ async def test_a_resume_just_beyond_the_grace(stage: Stage) -> None:
 
 @story(Stage, grace_seconds=5.0)
 async def test_an_outage_longer_than_the_grace_tries_to_resume_all_the_same(stage: Stage) -> None:
-    """R21 R03: the hub decides; the client never guesses, and is connected anew in the same attempt."""
+    """R21 R03 K08: the hub decides; the client never guesses, and is connected anew in the same attempt."""
     anna = await stage.enter("anna")
     before = anna.session.connection
     stage.network.cut("anna")
@@ -383,7 +244,7 @@ async def test_a_restarted_hub_refuses_an_old_position_although_it_exists_there(
     anna, ben = await stage.enter("anna"), await stage.enter("ben")
     await anna.signal("before")
     await stage.idle()
-    old = claim_of(anna)
+    old = anna.claim()
     await stage.kill_hub()
     await anna.next("reconnecting")
     await stage.open()

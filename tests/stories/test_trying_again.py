@@ -197,7 +197,7 @@ async def test_a_delay_of_the_hub_that_ends_it(stage: Stage, delay: float, reaso
 
 @story(Stage)
 async def test_the_window_that_the_hub_advised(stage: Stage) -> None:
-    """B04: the first try falls within the window of the welcome: a fleet that drops together does not return together."""
+    """The first try falls within the window of the welcome: a fleet that drops together does not return together."""
 
     async def large(end: HubEnd) -> None:
         await end.welcome(first_try_window=60.0, heartbeat=Heartbeat(ping=60.0, silence=180.0))

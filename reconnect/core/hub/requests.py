@@ -101,7 +101,7 @@ def _may(hub: HubState, session: HubSession, link: Link, request: int, what: str
     role = session.members[link.connection].role
     if role == Role.MODERATOR:
         return True
-    hub.send(link, Failed(request=request, code=RejectCode.FORBIDDEN, detail=f"a {role} may not {what}"))
+    hub.send(link, Failed(request=request, code=RejectCode.FORBIDDEN, detail=f"a {role} may not {what}; moderators may"))
     return False
 
 

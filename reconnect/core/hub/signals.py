@@ -6,9 +6,7 @@ path, so a signal that is in order costs one entry. Its data is never looked int
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -19,9 +17,8 @@ from reconnect.core.hub.queue import SignalItem
 from reconnect.core.hub.records import SPEAKERS
 from reconnect.core.hub.sessions import HubSession
 from reconnect.core.hub.state import HubState
+from reconnect.core.submission import is_type
 from reconnect.reasons import RejectCode
-
-TYPE: Final = re.compile(rf"[A-Za-z0-9\-_~.]{{0,{limits.TYPE_CHARACTERS}}}")
 
 
 def take_signals(hub: HubState, session: HubSession, link: Link, frames: Sequence[SendSignal]) -> None:
@@ -42,7 +39,7 @@ def take_signals(hub: HubState, session: HubSession, link: Link, frames: Sequenc
             repeats.append(serial)
             continue
         taken = serial
-        plain = frame.to is None and frame.ttl is None and (frame.type == known or TYPE.fullmatch(frame.type) is not None)
+        plain = frame.to is None and frame.ttl is None and (frame.type == known or is_type(frame.type))
         if plain and may and room > 0 and len(frame.data) <= data_bytes:
             known = frame.type
             room -= 1
@@ -69,7 +66,7 @@ def take_signals(hub: HubState, session: HubSession, link: Link, frames: Sequenc
 
 def problem_of(hub: HubState, session: HubSession, signal: Entry | SendSignal) -> tuple[RejectCode, str] | None:
     """Return what is wrong with a signal's own form and address, None if nothing is."""
-    if TYPE.fullmatch(signal.type) is None:
+    if not is_type(signal.type):
         return RejectCode.INVALID, f"a type has at most {limits.TYPE_CHARACTERS} characters of A-Z a-z 0-9 - _ ~ ."
     if len(signal.data) > hub.settings.data_bytes:
         return RejectCode.TOO_LARGE, f"the data of a signal has at most {hub.settings.data_bytes} bytes as JSON"

@@ -113,9 +113,9 @@ def _problem(session: HubSession, record: MemberRecord, want: Want) -> tuple[Rej
     if len(want.data) > limits.MEMBER_DATA_CHARACTERS:
         return RejectCode.TOO_LARGE, f"the data of a stream has at most {limits.MEMBER_DATA_CHARACTERS} characters"
     if want.publish is not None and record.role not in SPEAKERS:
-        return RejectCode.FORBIDDEN, f"a {record.role} may not publish"
+        return RejectCode.FORBIDDEN, f"a {record.role} may not publish; make its token with the role publisher"
     if want.subscribe is not None and want.subscribe not in session.streams:
-        return RejectCode.NO_SUCH_STREAM, "there is no such stream"
+        return RejectCode.NO_SUCH_STREAM, "there is no such stream; its id stands in session.streams and in stream_created"
     return None
 
 

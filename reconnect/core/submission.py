@@ -13,7 +13,7 @@ from reconnect.core.frames import Member
 from reconnect.errors import BadArgument, BadSignal
 from reconnect.reasons import RejectCode
 
-_TYPE: Final = re.compile(r"[A-Za-z0-9\-_~.]*")
+TYPE: Final = re.compile(r"[A-Za-z0-9\-_~.]*")
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -37,6 +37,11 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
+def is_type(type: str) -> bool:
+    """True if a signal may have this type."""
+    return len(type) <= limits.TYPE_CHARACTERS and TYPE.fullmatch(type) is not None
+
+
 def check_type(type: object) -> str:
     """Return the type of a signal, or raise BadSignal."""
     if not isinstance(type, str):
@@ -44,7 +49,7 @@ def check_type(type: object) -> str:
     if len(type) > limits.TYPE_CHARACTERS:
         problem = f"the type has {len(type)} characters; at most {limits.TYPE_CHARACTERS} are allowed"
         raise BadSignal(problem, code=RejectCode.INVALID)
-    if _TYPE.fullmatch(type) is None:
+    if TYPE.fullmatch(type) is None:
         raise BadSignal(f"the type {type!r} has other characters than A-Z a-z 0-9 - _ ~ .", code=RejectCode.INVALID)
     return type
 
@@ -77,7 +82,9 @@ def encode_data(data: Any) -> bytes:
         raise BadSignal(f"the data cannot be written as JSON: {error}", code=RejectCode.INVALID) from error
     if len(encoded) > limits.DATA_BYTES:
         raise BadSignal(
-            f"the data has {len(encoded):,} bytes as JSON; at most {limits.DATA_BYTES:,} are allowed", code=RejectCode.TOO_LARGE
+            f"the data has {len(encoded):,} bytes as JSON; at most {limits.DATA_BYTES:,} are allowed: "
+            "send it in parts, or as frames of a stream",
+            code=RejectCode.TOO_LARGE,
         )
     return encoded
 
