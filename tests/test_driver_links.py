@@ -231,7 +231,7 @@ def test_a_dial_that_fails_is_reported_once(error: BaseException, advised: bool,
     """K04: a foreign exception is worth another attempt; our own says what it is, and an address from the hub is forgotten."""
 
     async def play(rig: Rig, clock: FakeClock) -> None:
-        rig.link.dial(URL, "token", advised=advised)
+        rig.link.dial(URL, "token", **({"advised": True} if advised else {}))
         await clock.advance(2)
         assert rig.cause == cause
         assert repr(rig.link) == "<Link generation=3 new>"
@@ -396,10 +396,12 @@ def test_closed_politely_it_writes_what_was_sent_first() -> None:
         rig.link.send((SendSignal(serial=1),))
         rig.link.close(1000, "bye")
         assert repr(rig.link) == "<Link generation=3 over>"
+        before = clock.now()
         assert await rig.theirs.receive() == '{"frame":"signal","serial":1}'
         with pytest.raises(TransportFailed) as closed:
             await rig.theirs.receive()
         assert closed.value.cause == Cause(reason=Reason.CLOSED, code=1000, detail="bye")
+        assert clock.now() == before, "nobody said goodbye, so no answer is waited for"
         rig.link.send((Ping(),))
         assert rig.link.send_stream_frame(1, b"frame") is False
 
@@ -457,6 +459,7 @@ def test_a_link_that_never_stops_talking_lets_others_have_their_turn() -> None:
         rig.tasks.append(asyncio.ensure_future(other()))
         await clock.idle()
         assert len(rig.reports) == 1 + 3 * READS_IN_A_ROW
+        assert any(1 < read < 1 + 3 * READS_IN_A_ROW for read in turns), "somebody else ran in between"
         assert max(later - earlier for earlier, later in pairwise(turns)) <= READS_IN_A_ROW
 
     story(play)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from functools import cache
 
 from reconnect import limits
 from reconnect.audit import audit_sink
@@ -15,6 +16,7 @@ from reconnect.core.submission import check_text
 from reconnect.errors import BadArgument
 from reconnect.ports import AuditSink, Dialer, RetryPolicy, TokenSource
 from reconnect.version import __version__
+from reconnect.wire import HubDialect
 
 
 def check_identity(url: object, session: object, token: object) -> None:
@@ -111,3 +113,9 @@ def dialer_for(url: str, transport: Dialer | None) -> Dialer:
 
     check_url(url)
     return WebSocketDialer()
+
+
+@cache
+def member_dialect() -> HubDialect:
+    """Return the hub dialect of every session: reading keeps nothing, so all of them may share its decoders."""
+    return HubDialect("member")

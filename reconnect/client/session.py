@@ -33,7 +33,6 @@ from reconnect.ports import AuditSink, Clock, Dialer, RetryPolicy, TokenSource
 from reconnect.reasons import Cause, OutcomeStatus, Reason, RejectCode
 from reconnect.record import Record
 from reconnect.retry import RetryPolicy as DefaultPolicy
-from reconnect.wire import HubDialect
 
 _clock = SystemClock()
 _LEFT = Cause(reason=Reason.CLIENT_DISCONNECTED, detail="disconnect() was called meanwhile")
@@ -124,7 +123,7 @@ class Session(Observed):
             token=token,
             policy=self._policy,
             dialer=dialer,
-            dialect=HubDialect("member"),
+            dialect=assembly.member_dialect(),
             clock=self._clock,
             store=self._outbox.store,
             recorder=self._auditor,
