@@ -38,11 +38,24 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import SplitResult, urlsplit
 
 from reconnect.reasons import Reason
 
 if TYPE_CHECKING:
     from reconnect.reasons import Cause, RejectCode
+
+
+def shown_url(url: str) -> str:
+    """Return an address without what may be secret in it: credentials and query."""
+    if "@" not in url and "?" not in url:
+        return url
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.partition("?")[0].rpartition("@")[2]
+    host = parts.netloc.rpartition("@")[2]
+    return SplitResult(parts.scheme, host, parts.path, "..." if parts.query else "", parts.fragment).geturl()
 
 
 class ReconnectError(Exception):
@@ -134,8 +147,8 @@ class BadUrl(BadArgument):
     """The address is not a WebSocket address."""
 
     def __init__(self, url: str, problem: str) -> None:
-        self.url = url
-        super().__init__(f"{url!r} is not usable: {problem}; write it as ws://host:port or wss://host")
+        self.url = shown_url(url)
+        super().__init__(f"{self.url!r} is not usable: {problem}; write it as ws://host:port or wss://host")
 
 
 class UnknownEventName(BadArgument):
@@ -201,10 +214,10 @@ class ConnectFailed(ReconnectError):
     """connect() did not reach `connected`; `cause` says why and `reason` names it."""
 
     def __init__(self, cause: Cause, url: str) -> None:
-        self.cause, self.reason, self.url = cause, cause.reason, url
+        self.cause, self.reason, self.url = cause, cause.reason, shown_url(url)
         detail = f": {cause.detail}" if cause.detail else ""
         remedy = _GATEWAY if cause.code in (401, 403) else _REMEDIES.get(cause.reason, "")
-        super().__init__(f"could not connect to {url} ({cause.reason}){detail}" + (f"; {remedy}" if remedy else ""))
+        super().__init__(f"could not connect to {self.url} ({cause.reason}){detail}" + (f"; {remedy}" if remedy else ""))
 
 
 class RequestFailed(ReconnectError):

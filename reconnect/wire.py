@@ -217,6 +217,7 @@ def _plain(error: msgspec.DecodeError) -> str:
     problem = sentence[: place.start()] if place else sentence
     if problem.startswith(("Invalid enum value", "Invalid value")):
         problem = "not one of the known values"
-    problem = problem[:1].lower() + problem[1:]
+    if not problem.startswith("JSON"):
+        problem = problem[:1].lower() + problem[1:]
     field = place["field"] if place else ""
     return f"field {field}: {problem}" if field else problem

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.resources
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from reconnect.chart import EventKind, Ignore, Refusal, Timer, Transition, chart_names, charts_folder, load_chart, load_chart_text
 from reconnect.chart.load import read_chart
-from reconnect.errors import ChartError, ChartUnreadable
+from reconnect.errors import BadArgument, ChartError, ChartUnreadable
 
 GOOD = """
 chart = "door"
@@ -223,3 +224,9 @@ def test_the_error_keeps_what_a_program_needs() -> None:
     assert (error.file, error.row) == ("door.toml", "transitions[1] (tick from open)")
     assert error.problem == "the key 'too' is not known"
     assert error.remedy.startswith("remove or correct it; ")
+
+
+@pytest.mark.parametrize("odd", [5, None, b"session"])
+def test_what_is_no_name_and_no_path_is_the_callers_mistake(odd: Any) -> None:
+    with pytest.raises(BadArgument, match=r"takes a chart's name or the path of its file, and this is"):
+        load_chart(odd)

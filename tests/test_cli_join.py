@@ -125,6 +125,25 @@ def test_lines_are_read_whatever_the_pieces(run: Runner) -> None:
     assert run(lines_of(b"caf\xc3", b"\xa9 \xff\n")) == ["caf\u00e9 \ufffd"]
 
 
+def test_nothing_is_read_ahead_of_what_was_taken(run: Runner) -> None:
+    """A large file is not read into memory."""
+    rest = iter([b"one\ntwo\n", b"three\n", b""])
+    reads: list[bytes] = []
+
+    def read() -> bytes:
+        reads.append(next(rest))
+        return reads[-1]
+
+    async def story() -> list[tuple[str, int]]:
+        seen = []
+        async for line in typed_lines(read):
+            await asyncio.to_thread(lambda: None)  # the reading thread may have its turn
+            seen.append((line, len(reads)))
+        return seen
+
+    assert run(story()) == [("one", 1), ("two", 1), ("three", 2)]
+
+
 def test_a_terminal_that_is_gone_is_the_end(run: Runner) -> None:
     def gone() -> bytes:
         raise OSError("the terminal is gone")
@@ -366,6 +385,10 @@ def test_a_cut_ends_by_itself_or_with_the_next_cut(tell: Callable[[Story], None]
         assert at_anna.entries[-1]["words"] == "your link is cut"
         await at_anna.until("reconnected")
         assert "restored" not in at_anna.events
+        await anna.take("/drop 0.1")
+        await anna.take("/drop 0.2")
+        await at_anna.until("reconnected", lambda entry: entry["elapsed"] >= 0.2)
+        assert at_anna.events.count("restored") == 1, "the second cut takes the place of the first"
 
     tell(story)
 
@@ -517,6 +540,13 @@ def test_who_is_not_known_is_called_by_the_connection(tell: Callable[[Story], No
         anna, _ = await room.join("anna")
         assert anna.member.name_of("0123456789") == "01234567"
         assert anna.member.name_of(anna.member.session.connection) == "anna"
+        bob, _ = await room.join("bob")
+        _, at_mia = await room.join("mia")
+        connection = (await at_mia.until("connection_created", lambda entry: entry["who"] == "bob"))["connection"]
+        assert room.members[-1].name_of(connection) == "bob"
+        await bob.member.session.disconnect()
+        await at_mia.until("connection_destroyed")
+        assert room.members[-1].name_of(connection) == connection[:8]
 
     tell(story)
 
@@ -540,7 +570,7 @@ def test_a_stream_that_ended_before_it_was_there_is_not_told_as_live(tell: Calla
     async def story(room: Room) -> None:
         anna, at_anna = await room.join("anna")
         anna.member.watch(Gone("publish:x", "x", anna.member.session._front.desk), "x")
-        assert "publisher.live" not in at_anna.events
+        assert [event for event in at_anna.events if event.startswith("publisher")] == []
 
     tell(story)
 
@@ -571,10 +601,12 @@ def joined(
     monkeypatch: pytest.MonkeyPatch,
     keyboard: Keyboard,
     drive: Callable[[Room, Screen], Awaitable[None]] | None = None,
+    *,
+    screen: Screen | None = None,
 ) -> tuple[bool, Screen]:
     """Run a member at this keyboard in a room of its own, and return whether all went well."""
     monkeypatch.setattr(sys, "stdin", keyboard)
-    screen = Screen()
+    screen = screen or Screen()
 
     async def whole() -> bool:
         async with room() as opened:
@@ -594,6 +626,26 @@ def test_a_pipe_is_sent_to_its_end_and_waited_for(run: Runner, monkeypatch: pyte
     assert [entry["text"] for entry in screen.entries if entry["event"] == "outcome"] == ["one", "two"]
     assert "publisher.live" in screen.events
     assert screen.events[-2:] == ["disconnected", "publisher.ended"]
+
+
+def test_what_was_asked_at_the_end_of_a_pipe_is_waited_for(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    well, screen = joined(run, monkeypatch, Keyboard("/drop", "/publish camera"))
+    assert well
+    assert {"reconnected", "publisher.live"} <= set(screen.events)
+
+
+def test_one_that_nobody_reads_leaves(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(Screen):
+        def event(self, entry: dict[str, Any]) -> None:
+            super().event(entry)
+            if entry["event"] == "signal":
+                raise BrokenPipeError
+
+    monkeypatch.setattr("reconnect.cli.member.forget_stdout", lambda: None)
+    keyboard = Keyboard("hello", ends=False)
+    well, _ = joined(run, monkeypatch, keyboard, screen=Broken())
+    keyboard.close()
+    assert not well
 
 
 def test_one_line_that_is_not_delivered_is_told_by_the_exit_code(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -733,12 +785,13 @@ def test_the_token_says_the_session_and_the_name(monkeypatch: pytest.MonkeyPatch
 
     async def remember(url: str, session: str, token: str, **options: Any) -> bool:
         seen.append((url, session, options["me"], options["role"]))
-        return True
+        return session != "room-1"
 
     monkeypatch.setattr("reconnect.cli.join.run_member", remember)
     mine = token("anna", "moderator", session="room-9")
     for arguments in (["--token", mine], ["--name", "me", "--session", "room-1"], ["--token", "opaque", "--session", "room-1"]):
-        assert CliRunner().invoke(app, ["join", "ws://hub", *arguments], env={"RECONNECT_TOKEN": mine}).exit_code == 0
+        done = CliRunner().invoke(app, ["join", "ws://hub", *arguments], env={"RECONNECT_TOKEN": mine})
+        assert done.exit_code == ("room-1" in arguments), "the exit code says whether all went well"
     assert seen == [
         ("ws://hub", "room-9", "anna", "moderator"),
         ("ws://hub", "room-1", "me", "moderator"),

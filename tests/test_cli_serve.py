@@ -112,7 +112,7 @@ def test_in_a_terminal_a_long_sentence_goes_on_below_itself() -> None:
         "than the room",
         "and a second row",
     ]
-    assert all(len(row) <= 70 for row in printed)
+    assert all(len(row) <= 70 and row == row.rstrip() for row in printed)
     assert printed[1].index("than") == printed[0].index("a sentence") == 42
 
 
@@ -419,9 +419,9 @@ def test_it_stops_when_asked_and_sends_everybody_away(run: Runner, number: signa
 
 
 def test_dev_shows_tokens_to_people_and_hands_them_to_programs(run: Runner) -> None:
-    async def story(lines: Any) -> Watched:
+    async def story(lines: Any, dev: bool = True) -> Watched:
         journal = Watched()
-        hub = asyncio.create_task(serve.run_hub(serving(dev=True, made=True), journal, lines))
+        hub = asyncio.create_task(serve.run_hub(serving(dev=dev, made=True), journal, lines))
         await journal.until("listening")
         os.kill(os.getpid(), signal.SIGTERM)
         await hub
@@ -432,6 +432,9 @@ def test_dev_shows_tokens_to_people_and_hands_them_to_programs(run: Runner) -> N
     lines, out = paper()
     assert "tokens" not in run(story(lines)).facts["listening"]
     assert out.getvalue().count(" join ws://127.0.0.1:") == 3
+    lines, out = paper()
+    run(story(lines, dev=False))
+    assert out.getvalue() == ""
 
 
 def test_the_second_request_to_stop_has_its_usual_effect(run: Runner) -> None:

@@ -8,7 +8,6 @@ from reconnect.core.actions import Actions
 from reconnect.core.effects import Note, Notify
 from reconnect.core.frames import (
     Accepted,
-    ClientInfo,
     Entry,
     EntryKind,
     Gap,
@@ -17,6 +16,7 @@ from reconnect.core.frames import (
     Limits,
     Member,
     Ping,
+    Program,
     Rejection,
     ResumeClaim,
     SendSignal,
@@ -65,7 +65,7 @@ def test_r01_a_join_says_who_one_is_and_what_one_claims() -> None:
     first, second = world.sent(Join)
     assert (first.resume, first.settled) == (None, 0)
     assert second == Join(
-        token="", session="room-1", sender="me", settled=0, client=ClientInfo(name="robot", version="7"),
+        token="", session="room-1", sender="me", settled=0, client=Program(name="robot", version="7"),
         resume=ResumeClaim(connection="c1", secret="s1", epoch="e1", position=12),
     )  # fmt: skip
 

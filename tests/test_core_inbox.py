@@ -16,15 +16,6 @@ def test_positions_count_up_and_repeats_are_dropped() -> None:
     assert inbox.received == 7
 
 
-def test_a_hole_is_an_entry_behind_one_that_is_missing() -> None:
-    """Filtered entries leave no hole: `after` is the entry before it for this member."""
-    inbox = Inbox()
-    inbox.restart("e1", 10)
-    assert not inbox.is_hole(signal(15, after=10))
-    assert not inbox.is_hole(signal(11, after=4))
-    assert inbox.is_hole(signal(15, after=11))
-
-
 def test_r16_epoch_and_position_are_replaced_as_a_pair() -> None:
     """R16: all marks count in one life of the log."""
     inbox = Inbox()

@@ -320,12 +320,48 @@ def test_progress_clears_a_suspect() -> None:
     bench.welcome(0)
     bench.release()
     bench.judge(1)
+    bench.judge(1)
     bench.lose()
-    for _ in range(1):
-        bench.welcome(1)
+    bench.welcome(1)
+    bench.release()
+    bench.lose()
+    assert bench.statuses() == ["delivered", "pending", "pending"]
+
+
+def test_what_is_sent_later_does_not_renew_the_blame() -> None:
+    """The time counts from the resending: a transport that survived that died of something else."""
+    bench = OutboxBench()
+    bench.submit()
+    bench.release()
+    bench.lose()
+    for _ in range(3):
+        bench.welcome(0)
+        bench.release()
+        bench.pass_time(1.5)
+        bench.submit()
         bench.release()
         bench.lose()
-    assert bench.statuses() == ["delivered", "pending", "pending"]
+    assert bench.status(1) == "pending"
+
+
+def test_poison_is_found_again_after_an_end() -> None:
+    """The outbox lives on with the next connect(), and its times begin anew."""
+    bench = OutboxBench()
+    bench.submit()
+    bench.release()
+    bench.end()
+    bench.pass_time(60.0)
+    bench.welcome(1, resumed=False)
+    bench.submit()
+    bench.release()
+    bench.lose()
+    bench.welcome(1)
+    bench.release()
+    bench.lose()
+    bench.welcome(1)
+    bench.release()
+    bench.lose()
+    assert bench.status(2) == "failed?"
 
 
 # -- ttl -----------------------------------------------------------------------------------------------------------------------
@@ -472,6 +508,9 @@ def test_q08_a_full_outbox_raises(overflow: Overflow) -> None:
     assert bench.outbox.has_room
     bench.submit()
     assert not bench.outbox.has_room
+    full_of_bytes = OutboxBench(signals=2, size=10)
+    full_of_bytes.submit("a" * 8)
+    assert not full_of_bytes.outbox.has_room
     with pytest.raises(OutboxFull, match=r"the outbox is full \(2 signals\): it holds 2 signals, 6 bytes") as full:
         bench.submit()
     assert (full.value.signals, full.value.size) == (2, 6)
@@ -497,14 +536,24 @@ def test_q08_drop_oldest_makes_room_and_tells() -> None:
 
 
 def test_q08_drop_oldest_does_not_drop_in_vain() -> None:
-    """Q08: where even the end of all that may be dropped makes no room, nothing is dropped and the caller is told."""
+    """Q08: where even the end of all that may be dropped makes no room, the newest goes and the others stay."""
     bench = OutboxBench(signals=3, size=30, in_flight=1, overflow=Overflow.DROP_OLDEST)
     bench.submit("a" * 8)
     bench.release()
     bench.submit("b" * 8)
-    with pytest.raises(OutboxFull):
-        bench.submit("c" * 25)
-    assert bench.statuses() == ["pending", "pending"]
+    bench.submit("c" * 25)
+    assert bench.statuses() == ["pending", "pending", "dropped"]
+
+
+def test_q08_drop_oldest_takes_nothing_back_from_the_transport() -> None:
+    """Q08: what is in flight is not the outbox's to drop; where nothing older is, the newest goes, and nothing is raised."""
+    bench = OutboxBench(signals=2, overflow=Overflow.DROP_OLDEST)
+    bench.submit()
+    bench.submit()
+    bench.release()
+    bench.submit()
+    assert bench.statuses() == ["pending", "pending", "dropped"]
+    assert bench.outcomes[3].reason is Reason.OVERFLOW
 
 
 def test_q08_drop_oldest_spares_what_may_have_been_sent() -> None:
@@ -558,6 +607,18 @@ def test_q06_q12_at_the_end_everything_has_failed_and_says_whether_it_may_have_b
     assert bench.outbox.pending == bench.outbox.size == 0
     assert bench.outbox.wake_at() is None
     assert bench.submit() == 6, "serials go on for life"
+
+
+def test_q06_what_was_taken_back_before_the_end_has_its_outcome_already() -> None:
+    """Q06: it stood among those that waited, and is not counted again."""
+    bench = OutboxBench()
+    bench.submit()
+    bench.cancel(bench.submit())
+    bench.submit()
+    bench.end()
+    assert bench.statuses() == ["failed", "cancelled", "failed"]
+    bench.submit()
+    assert bench.outbox.pending == 1
 
 
 def test_what_the_hub_said_it_does_not_have_was_not_sent() -> None:

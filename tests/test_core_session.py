@@ -422,6 +422,7 @@ def test_a_timer_that_an_earlier_one_of_the_same_instant_cancelled_does_not_fire
     world.wake()
     assert world.core.phase == "dialing"
     assert [note.detail for note in world.notes("stale_timer")] == ["close"]
+    assert [event for event, _, _ in steps(world)] == ["retry_due"]
 
 
 def test_a_question_stops_the_timers_behind_it() -> None:

@@ -85,6 +85,8 @@ def test_b08_no_attempt_starts_after_the_end_of_the_budget() -> None:
     assert is_over(world, Reason.GAVE_UP)
     end = world.notices(Disconnected)[0]
     assert (end.attempt, end.elapsed) == (2, 8.0)
+    audited = [note for note in world.notes("step") if note.machine == "session"][-1]
+    assert (audited.reason, audited.attempt, audited.retry_in) == (Reason.GAVE_UP, 2, None)
     world = CoreWorld(policy=policy).online()
     world.lose()
     world.wake()
@@ -237,6 +239,16 @@ def test_b17_one_sleep_is_noticed_once() -> None:
     world.now += 20.0
     world.feed(inputs.Slept(at=world.now, seconds=10.0))
     assert len(world.notes("resume_from_sleep")) == 2
+
+
+def test_a_wake_up_with_nothing_due_does_nothing() -> None:
+    """A driver's timer may have been overtaken by what happened meanwhile."""
+    world = CoreWorld()
+    world.feed(inputs.Woke(at=world.now))
+    assert world.turn == []
+    world.online()
+    world.feed(inputs.Woke(at=world.now))
+    assert world.turn == []
 
 
 def test_b17_who_is_offline_sleeps_unnoticed() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from reconnect.core.submission import check_text, check_to, check_ttl, check_type, encode_data
 from reconnect.core.frames import Member
+from reconnect.core.submission import check_text, check_to, check_ttl, check_type, encode_data
 from reconnect.errors import BadArgument, BadSignal
 from reconnect.reasons import RejectCode
 

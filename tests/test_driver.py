@@ -280,7 +280,7 @@ def test_a_store_that_raises_breaks_no_turn_and_loses_no_outcome() -> None:
         assert failures(rig) == ["Store: OSError"]
         assert hub.all(SendSignal) == []
         rig.leave()
-        await rig.clock.idle()
+        await rig.clock.advance(6)  # goodbye waits for the store until the close timeout
         assert failures(rig) == ["Store: OSError", "Forget: OSError"]
         assert [(serials, outcome.status) for serials, outcome in rig.ear.settled] == [((1,), OutcomeStatus.FAILED)]
 
@@ -345,7 +345,8 @@ def test_a_store_may_answer_after_the_end() -> None:
         rig.submit()
         await rig.clock.idle()
         rig.leave()
-        await rig.clock.advance(1)
+        await rig.clock.advance(6)  # goodbye waits for the store until the close timeout
+        assert rig.core.state == "disconnected"
         store.answer()
         assert rig.core.state == "disconnected"
 

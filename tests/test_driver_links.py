@@ -27,6 +27,7 @@ class Rig:
 
     def __init__(self, dialer: Any = None) -> None:
         self.reports: list[tuple[Any, ...]] = []
+        self.tokens: list[str] = []
         self.ours, self.theirs = memory_pair()
         self.tasks: list[asyncio.Task[None]] = []
         self.dialed: list[str] = []
@@ -40,6 +41,9 @@ class Rig:
         task = asyncio.get_running_loop().create_task(work, name=f"{name}-{generation}")
         self.tasks.append(task)
         return task
+
+    def fetched(self, token: str) -> None:
+        self.tokens.append(token)
 
     def opened(self, generation: int) -> None:
         self.reports.append(("opened", generation))

@@ -248,6 +248,19 @@ def test_another_content_under_the_same_key_is_another_stream() -> None:
     assert hub.told(bob)[-1].stream.number == 2  # type: ignore[union-attr]  # a number is never used twice
 
 
+def test_frames_of_a_muted_stream_are_dropped_and_counted() -> None:
+    hub = ScriptedHub()
+    ann, bob, mod = hub.join("ann"), hub.join("bob"), hub.join("mod", role="moderator")
+    hub.publish(ann)
+    hub.subscribe(bob, "c1.1", "one")
+    hub.send(mod, Mute(request=1, stream="c1.1"))
+    assert hub.core.relay(ann, 1, hub.now) == ()
+    numbers = hub.core.statistics()
+    assert (numbers.frames_muted, numbers.frames_relayed) == (1, 0)
+    hub.send(mod, Mute(request=2, stream="c1.1", muted=False))
+    assert hub.core.relay(ann, 1, hub.now) == (bob,)
+
+
 def test_giving_up() -> None:
     """Answered with done, also where there is nothing to give up."""
     hub = ScriptedHub()

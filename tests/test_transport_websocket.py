@@ -839,7 +839,7 @@ def test_nothing_that_travels_is_logged(run: Run, caplog: pytest.LogCaptureFixtu
         ("ws://canary@hub", "'ws://hub' is not usable: it contains credentials"),
         ("ws://canary@[::1?canary", "'[::1' is not usable: its host or port cannot be read"),
         ("ws://hub/#part", "'ws://hub/#part' is not usable: it has a fragment"),
-        ("ws://hub/#", "'ws://hub/' is not usable: it has a fragment"),
+        ("ws://hub/#", "'ws://hub/#' is not usable: it has a fragment"),
         ("ws://hub ", "'ws://hub ' is not usable: it contains a space or a character that cannot be printed"),
         ("ws://hub\r\nX: y", "is not usable: it contains a space"),
         ("ws://hub\x00", "is not usable: it contains a space"),

@@ -42,7 +42,7 @@ def draw_dot(chart: Statechart) -> str:
     """Return the chart as DOT text."""
     lines = [
         f'digraph "{chart.name}" {{',
-        f'  label = <<B>{chart.name}</B> version {chart.version}, {chart.sha256[:12]}>; labelloc = t; fontsize = 16;',
+        f"  label = <<B>{chart.name}</B> version {chart.version}, {chart.sha256[:12]}>; labelloc = t; fontsize = 16;",
         '  rankdir = LR; compound = true; nodesep = 0.35; ranksep = 0.6; fontname = "Helvetica";',
         '  node [shape = plain, fontname = "Helvetica", fontsize = 11];',
         f'  edge [fontname = "Helvetica", fontsize = 9, arrowsize = 0.7, color = "{_INK}", fontcolor = "{_INK}"];',

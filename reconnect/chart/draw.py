@@ -1,8 +1,8 @@
 """Keeps `diagrams/`: for each chart its DOT and its page. Generated, compared, never edited.
 
-    python -m reconnect.chart.draw             write what is stale, remove what has no chart
-    python -m reconnect.chart.draw --check     write nothing; name it and exit 1
-    python -m reconnect.chart.draw --out DIR   somewhere else than `diagrams/` beside the charts
+python -m reconnect.chart.draw             write what is stale, remove what has no chart
+python -m reconnect.chart.draw --check     write nothing; name it and exit 1
+python -m reconnect.chart.draw --out DIR   somewhere else than `diagrams/` beside the charts
 """
 
 from __future__ import annotations

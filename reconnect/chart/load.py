@@ -19,7 +19,7 @@ import msgspec
 from reconnect.chart.check import check
 from reconnect.chart.model import Statechart
 from reconnect.chart.rows import ChartEvent, EventKind, Ignore, Refusal, State, Timer, Transition, Twins, shortened
-from reconnect.errors import ChartUnreadable
+from reconnect.errors import BadArgument, ChartUnreadable
 from reconnect.record import Record
 
 Form = TypeVar("Form")
@@ -82,6 +82,8 @@ def chart_names() -> list[str]:
 
 def load_chart(chart: str | Path) -> Statechart:
     """Return the chart of this name, or in this file, read and checked; raise a ChartError that says what is wrong where."""
+    if not isinstance(chart, str | Path):
+        raise BadArgument(f"load_chart() takes a chart's name or the path of its file, and this is {chart!r}")
     path = _find(chart)
     try:
         content = path.read_bytes()

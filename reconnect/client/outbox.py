@@ -17,11 +17,11 @@ class Outbox:
     """Where signals wait that have no outcome yet; one for each Session.
 
     At most `max_signals` signals and `max_bytes` bytes of type and data (as JSON) are held. `overflow` says what happens to a
-    signal that finds it full: `raise` OutboxFull, `drop_oldest`, `drop_newest`, or `wait`, which raises too and means that the
-    caller awaits `session.wait_room()` first. `in_flight` bounds what is sent and not judged yet. `sender` is the random id by
-    which hubs and receivers recognise repeats; it is made here, for life. A program that starts again may give the `sender` of
-    its former life: its old place at the hub is then replaced at once, and its serials begin at the time of day in milliseconds,
-    above those of that life.
+    signal that finds it full: `raise` OutboxFull, `drop_oldest` (of those not sent yet; where all were sent, the newest),
+    `drop_newest`, or `wait`, which raises too and means that the caller awaits `session.wait_room()` first. `in_flight` bounds
+    what is sent and not judged yet. `sender` is the random id by which hubs and receivers recognise repeats; it is made here, for
+    life. A program that starts again may give the `sender` of its former life: its old place at the hub is then replaced at once,
+    and its serials begin at the time of day in milliseconds, above those of that life.
     """
 
     def __init__(

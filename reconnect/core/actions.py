@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from reconnect.chart import Statechart, Step
 from reconnect.chart.rows import CANCEL, START
 from reconnect.core.effects import CloseTransport, Notify, OpenTransport
-from reconnect.core.frames import ClientInfo, Gap, Goodbye, Join, Member, Stream, WantAnswer, Welcome
+from reconnect.core.frames import Gap, Goodbye, Join, Member, Program, Stream, WantAnswer, Welcome
 from reconnect.core.liveness import Liveness
 from reconnect.core.notices import Attempt, Connected, Disconnected, Notice, Reconnected, Reconnecting, Updated, UpdateKind
 from reconnect.core.situation import Situation
@@ -101,7 +101,7 @@ class Actions:
         at.do(*effects)
         at.want_requests.clear()
         at.owed.clear()
-        client = ClientInfo(name=settings.client_name, version=settings.client_version)
+        client = Program(name=settings.client_name, version=settings.client_version)
         settled = at.outbox.settled_up_to
         at.send(
             moment.at,
@@ -124,11 +124,16 @@ class Actions:
 
     def _end_transport(self, *, abort: bool) -> None:
         self._at.fenced = True
+        self._at.goodbye_owed = False
         self._at.liveness = None
         self._at.do(CloseTransport(generation=self._at.generation, abort=abort, code=1000))
 
     def _send_goodbye(self, moment: Moment, step: Step) -> None:
-        self._at.send(moment.at, Goodbye())
+        if self._chart.role(step.after) == "closing":
+            self._at.goodbye_owed = True
+            self._at.release(moment.at)
+        else:
+            self._at.send(moment.at, Goodbye())  # on the way out of a join, where nothing was released
 
     def _announce_attempt(self, moment: Moment, step: Step) -> None:
         episode = self._at.episode
@@ -214,7 +219,7 @@ class Actions:
         self._at.do(*effects)
 
     def _release_held(self, moment: Moment, step: Step) -> None:
-        self._at.release(moment.at, online=True)
+        self._at.release(moment.at)
 
     def _hold_outbox(self, moment: Moment, step: Step) -> None:
         blameable = moment.cause is not None and moment.cause.reason not in BLAMELESS

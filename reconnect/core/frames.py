@@ -22,6 +22,15 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 StreamNumber = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 
 
+class Guarded:
+    """Keeps tokens and secrets out of every repr, and so out of tracebacks and logs."""
+
+    def __repr__(self) -> str:
+        names: tuple[str, ...] = getattr(self, "__struct_fields__", ())
+        shown = (f"{name}={'...' if name in ('token', 'secret') else repr(getattr(self, name))}" for name in names)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
 class Frame(Record, tag_field="frame", omit_defaults=True):
     """One meaning that travels."""
 
@@ -29,7 +38,7 @@ class Frame(Record, tag_field="frame", omit_defaults=True):
 # -- what frames are made of -------------------------------------------------------------------------------------------------
 
 
-class ResumeClaim(Record):
+class ResumeClaim(Guarded, Record):
     """A member asks for its connection back: it heard everything up to `position` of `epoch`."""
 
     connection: str
@@ -117,7 +126,7 @@ class Capabilities(Record):
     streams: bool = True
 
 
-class ClientInfo(Record):
+class Program(Record):
     """What program speaks."""
 
     name: str
@@ -127,7 +136,7 @@ class ClientInfo(Record):
 # -- from the member -----------------------------------------------------------------------------------------------------------
 
 
-class Join(Frame, tag="join"):
+class Join(Guarded, Frame, tag="join"):
     """The first frame of a transport. `settled` is the own serial up to which outcomes are known."""
 
     token: str
@@ -136,7 +145,7 @@ class Join(Frame, tag="join"):
     settled: Count = 0
     resume: ResumeClaim | None = None
     wants: tuple[Want, ...] = ()
-    client: ClientInfo | None = None
+    client: Program | None = None
     features: tuple[str, ...] = ()
 
 
@@ -187,7 +196,7 @@ class Mute(Frame, tag="mute"):
     muted: bool = True
 
 
-class RenewToken(Frame, tag="token"):
+class RenewToken(Guarded, Frame, tag="token"):
     """A newer token for the living connection."""
 
     request: Count
@@ -197,7 +206,7 @@ class RenewToken(Frame, tag="token"):
 # -- from the hub --------------------------------------------------------------------------------------------------------------
 
 
-class Welcome(Frame, tag="welcome"):
+class Welcome(Guarded, Frame, tag="welcome"):
     """The hub's acceptance; only this makes a connection.
 
     `position` is that of the last entry for this member at acceptance; entries up to it follow (a replay). Where `snapshot_pages`

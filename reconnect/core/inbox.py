@@ -36,10 +36,6 @@ class Inbox:
         """A snapshot replaced everything up to `position`."""
         self.received = self.handled = self.credited = max(self.received, position)
 
-    def is_hole(self, entry: Entry) -> bool:
-        """True if something for this member is missing before `entry`."""
-        return entry.after > self.received
-
     def take(self, entry: Entry) -> bool:
         """Note an entry; return False where it had been received before."""
         if entry.position <= self.received:

@@ -26,22 +26,13 @@ from reconnect import limits
 from reconnect.core.effects import Effect, Forget, Settle
 from reconnect.core.frames import Rejection, SendSignal
 from reconnect.core.notices import Outcome
+from reconnect.core.outcomes import CANCELLED, DELIVERED, EXPIRED, OPTED_OUT, OVERFLOWED, POISONED, TIMED_OUT, UNRESUMED, WRITTEN
 from reconnect.errors import OutboxFull
 from reconnect.reasons import OutcomeStatus, Reason
 from reconnect.record import Record
 
 POISON_LOSSES: Final = 2  # one loss right after a resend may be chance; as many in a row are not
 POISON_SECONDS: Final = 1.0  # a loss later than this after resending is not blamed on what was resent
-
-DELIVERED: Final = Outcome(status=OutcomeStatus.DELIVERED)
-WRITTEN: Final = Outcome(status=OutcomeStatus.WRITTEN, possibly_sent=True)
-EXPIRED: Final = Outcome(status=OutcomeStatus.EXPIRED, reason=Reason.TTL)
-OPTED_OUT: Final = Outcome(status=OutcomeStatus.DROPPED, reason=Reason.OPTED_OUT)
-OVERFLOWED: Final = Outcome(status=OutcomeStatus.DROPPED, reason=Reason.OVERFLOW)
-CANCELLED: Final = Outcome(status=OutcomeStatus.CANCELLED, reason=Reason.CANCELLED)
-POISONED: Final = Outcome(status=OutcomeStatus.FAILED, reason=Reason.POISON, possibly_sent=True)
-UNRESUMED: Final = Outcome(status=OutcomeStatus.FAILED, reason=Reason.NOT_RESUMED, possibly_sent=True)
-TIMED_OUT: Final = Outcome(status=OutcomeStatus.FAILED, reason=Reason.TTL, possibly_sent=True)
 
 
 class Overflow(StrEnum):
@@ -121,6 +112,11 @@ class Outbox:
         return len(self._waiting) - self._gone_waiting + len(self._flight)
 
     @property
+    def is_waiting(self) -> bool:
+        """True if a signal is still to be handed to the transport."""
+        return len(self._waiting) > self._gone_waiting
+
+    @property
     def settled_up_to(self) -> int:
         """The highest serial below which every outcome is known."""
         for rows in (self._flight, self._waiting):
@@ -167,10 +163,10 @@ class Outbox:
         if self.bounds.overflow is Overflow.DROP_NEWEST:
             return True
         if self.bounds.overflow is Overflow.DROP_OLDEST:
+            # What may have been sent is not the outbox's to drop: where nothing older is, the newest goes.
             oldest = self._droppable(weight)
-            if oldest is not None:
-                effects += self._leave(oldest, OVERFLOWED, "overflowed")
-                return False
+            effects += self._leave(oldest or [], OVERFLOWED, "overflowed")
+            return oldest is None
         over = "signals" if self.pending >= self.bounds.signals else "bytes"
         bound = self.bounds.signals if over == "signals" else self.bounds.size
         raise OutboxFull(signals=self.pending, size=self.size, limit=f"{bound} {over}")
@@ -223,7 +219,7 @@ class Outbox:
             frames.append(
                 SendSignal(serial=row.serial, type=row.type, data=msgspec.Raw(row.data), to=row.to, ttl=ttl, repeat=row.doubt)
             )
-        if frames and self._released_at is None:
+        if self._released_at is None:
             self._released_at, self._progress = at, False
         if not self._acknowledged:
             rows = list(flight)
@@ -336,7 +332,6 @@ class Outbox:
         self._expiries.clear()
         self._gone_waiting = 0
         self._released_at = None
-        self._suspect = self._suspect_losses = 0
         return effects
 
     # -- time, and the user's second thoughts ----------------------------------------------------------------------------------

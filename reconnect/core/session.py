@@ -110,10 +110,11 @@ class SessionCore:
 
     def heard(self, generation: int, at: float) -> bool:
         """A stream frame arrived: return True if it came on the present link, which it proves to be alive."""
-        present = generation == self.at.generation and not self.at.fenced and self.at.liveness is not None
-        if present and self.at.liveness is not None:
-            self.at.liveness.heard(at)
-        return present
+        liveness = self.at.liveness
+        if liveness is None or self.at.fenced or generation != self.at.generation:
+            return False
+        liveness.heard(at)
+        return True
 
     def submit(
         self, *, data: bytes, type: str, to: str | None, ttl: float | None, keep: bool, at: float
@@ -206,7 +207,7 @@ class SessionCore:
                 self._arrivals.take_in(frame, happened.at, self.role, self.phase)
             if self.at.fenced:
                 return
-        self.at.release(happened.at, online=self.role == "online")
+        self._release(happened.at)
 
     def _lose(self, cause: Cause, at: float, *, meaning: str | None = None) -> None:
         """The present transport or attempt is over: fence it and ask, unless the user is leaving anyway."""
@@ -309,12 +310,16 @@ class SessionCore:
     def _on_flush(self, happened: inputs.Flush) -> None:
         rows = self.at.outbox.unstored()
         if rows:
-            self.at.do(Store(rows=rows))
-        self.at.release(happened.at, online=self.role == "online")
+            self.at.do(Store(rows=rows))  # and what is stored is sent
 
     def _on_stored(self, happened: inputs.Stored) -> None:
         self.at.outbox.stored(happened.serial)
-        self.at.release(happened.at, online=self.role == "online")
+        self._release(happened.at)
+
+    def _release(self, at: float) -> None:
+        """Send what waits: while connected, and while leaving, for goodbye comes after all that was submitted."""
+        if self.role in ("online", "closing"):
+            self.at.release(at)
 
     def _on_handled(self, happened: inputs.HandledUpTo) -> None:
         self.at.handled(happened.position, happened.at, online=self.role == "online")

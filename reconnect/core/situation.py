@@ -11,7 +11,7 @@ from reconnect import limits
 from reconnect.chart import Statechart
 from reconnect.core.effects import Answer, Effect, Send
 from reconnect.core.episode import Episode
-from reconnect.core.frames import AddWant, DropWant, Frame, Handled, Limits, Ping, ResumeClaim, Want, WantAnswer
+from reconnect.core.frames import AddWant, DropWant, Frame, Goodbye, Handled, Limits, Ping, ResumeClaim, Want, WantAnswer
 from reconnect.core.inbox import Inbox
 from reconnect.core.inputs import WantAdded, WantDropped
 from reconnect.core.liveness import Liveness
@@ -42,6 +42,7 @@ class Situation:
         self.generation = 0
         self.fenced = True
         self.attempt_began_at = 0.0
+        self.goodbye_owed = False
         self.next_url: str | None = None
         self.connection: str | None = None
         self.secret = ""
@@ -81,14 +82,15 @@ class Situation:
 
     # -- signals -----------------------------------------------------------------------------------------------------------------
 
-    def release(self, at: float, *, online: bool) -> None:
-        """Send what waits, as far as the window and the store allow."""
-        if not online:
-            return
+    def release(self, at: float) -> None:
+        """Send what waits, as far as the window and the store allow; then goodbye, if it is owed and nothing waits any more."""
         frames, effects = self.outbox.release(at)
         if frames:
             self.send(at, *frames)
         self.do(*effects)
+        if self.goodbye_owed and not self.outbox.is_waiting:
+            self.goodbye_owed = False
+            self.send(at, Goodbye())
 
     def handled(self, position: int, at: float, *, online: bool) -> None:
         """The application took over everything up to `position`; tell the hub once that is worth a frame."""

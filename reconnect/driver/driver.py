@@ -265,8 +265,7 @@ class Driver:
         frames = effect.frames
         if isinstance(frames[0], Join):
             # The token never enters the core, and so no journal: it joins the frame here.
-            for secret in (link.token, frames[0].resume.secret if frames[0].resume else ""):
-                self._recorder.conceal(secret)
+            self._recorder.conceal(frames[0].resume.secret if frames[0].resume else "")
             frames = (replace(frames[0], token=link.token), *frames[1:])
         link.send(frames)
 
@@ -299,6 +298,10 @@ class Driver:
         self._recorder.note(effect, connection=self.core.at.connection, outbox=self.core.at.outbox.pending)
 
     # -- what links report -------------------------------------------------------------------------------------------------------
+
+    def fetched(self, token: str) -> None:
+        """A token is about to be used: whatever a dialer says of it, the audit does not repeat it."""
+        self._recorder.conceal(token)
 
     def opened(self, generation: int) -> None:
         """The transport is open."""

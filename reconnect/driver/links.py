@@ -25,6 +25,7 @@ READS_IN_A_ROW = 16  # messages read before other tasks get a turn
 class Reports(Protocol):
     """What a link tells its driver."""
 
+    def fetched(self, token: str) -> None: ...
     def opened(self, generation: int) -> None: ...
     def ended(self, generation: int, cause: Cause) -> None: ...
     def arrived(self, generation: int, frames: tuple[Frame, ...]) -> None: ...
@@ -90,6 +91,7 @@ class Link:
     async def _open(self, url: str, source: TokenSource, advised: bool) -> None:
         try:
             self.token = await fetch_token(source)
+            self._reports.fetched(self.token)
             transport = await self._dialer(url)
         except TransportFailed as failure:
             self._failed(failure.cause)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from reconnect.errors import BadUrl
 
@@ -11,7 +11,7 @@ def check_url(url: str) -> None:
     """Raise BadUrl, with a sentence that says what is wrong, unless `url` is a WebSocket address."""
     problem = _problem(url)
     if problem:
-        raise BadUrl(_shown(url), problem)
+        raise BadUrl(url, problem)
 
 
 def _problem(url: str) -> str | None:
@@ -41,13 +41,3 @@ def _is_name(host: str) -> bool:
     except UnicodeError:
         return False
     return True
-
-
-def _shown(url: str) -> str:
-    """Return the address without what may be secret in it: credentials and query."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url.partition("?")[0].rpartition("@")[2]
-    host = parts.netloc.rpartition("@")[2]
-    return SplitResult(parts.scheme, host, parts.path, "..." if parts.query else "", parts.fragment).geturl()

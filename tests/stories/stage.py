@@ -151,6 +151,8 @@ class Member:
             assert "pending" not in self.outcomes, self.outcomes
         unexpected = {name: statistics.counts.get(name, 0) for name in UNHEARD_OF if name not in self.allowed}
         assert not any(unexpected.values()), f"{self.name}: {unexpected}"
+        refused = [line for line in self.audit.records if line.get("verdict") == "refused"]
+        assert not refused, refused
         for event in self.told("reconnecting", "attempt"):
             assert event.retry_in >= 0.0, event
             assert event.attempt >= 1, event
@@ -170,6 +172,7 @@ class Stage:
         self.changed = asyncio.Event()
         self.allowed: set[str] = set()
         self._hub_options = hub
+        self.hub_audit = MemorySink()
         self._listener: Listener | None = None
         self._scripted: list[Listener] = []
         self._hubs = 0
@@ -180,7 +183,6 @@ class Stage:
     async def open(self) -> None:
         """Start a hub, another life of it where there was one before."""
         self._hubs += 1
-        self.hub_audit = MemorySink()
         chance = Random(self._hubs)  # a seeded hub, so that every run of a story is the same
         options = {"secret": SECRET, "clock": self.clock, "random": chance, "audit": self.hub_audit, **self._hub_options}
         if "authenticator" in options:
@@ -323,6 +325,8 @@ class Stage:
         for member in self.members:
             member.allowed |= self.allowed
             member.check()
+        refused = [line for line in self.hub_audit.records if line.get("verdict") == "refused"]
+        assert not refused, refused
         assert complaints == []
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert not left, f"still running: {left}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
-from reconnect import ConnectFailed, Disconnected, HubClosed, Reason, Reconnecting, RetryPolicy
+from reconnect import ConnectFailed, Disconnected, HubClosed, Outbox, Reason, Reconnecting, RetryPolicy
 from reconnect.core import frames
 from reconnect.core.frames import Goodbye, Join, Refused
 from reconnect.reasons import CloseCode
@@ -29,6 +31,46 @@ async def test_goodbye(stage: Stage) -> None:
     assert names(ben.told("connection_interrupted", "connection_destroyed")) == ["connection_destroyed"]
     assert ben.told("connection_destroyed")[0].reason is Reason.CLIENT_DISCONNECTED
     assert stage.hub.statistics().members == 1
+
+
+@story(Stage)
+async def test_goodbye_comes_after_all_that_was_submitted(stage: Stage) -> None:
+    """S10: what waits behind the window is sent and judged before goodbye, however small the window is."""
+    ben = await stage.enter("ben")
+    anna = await stage.enter("anna", outbox=Outbox(in_flight=4))
+    receipts = [anna.session.signal(number) for number in range(30)]
+    await anna.session.disconnect()
+    assert [receipt.outcome is not None and receipt.outcome.delivered for receipt in receipts] == [True] * 30
+    await stage.idle()
+    assert ben.heard == list(range(30))
+    assert anna.wire.all_sent(Goodbye)
+
+
+class SlowStore:
+    """Keeps signals as a disk does: what it was given is safe a while later."""
+
+    def __init__(self, stage: Stage, seconds: float) -> None:
+        self._stage, self._seconds = stage, seconds
+
+    def put(self, rows: Sequence[Any], stored: Callable[[int], None]) -> None:
+        """Confirm later."""
+        self._stage.clock.call_at(self._stage.now + self._seconds, lambda: stored(rows[-1].serial))
+
+    def forget(self, serials: Sequence[int]) -> None:
+        """Keep nothing."""
+
+
+@story(Stage)
+async def test_goodbye_waits_for_a_slow_store(stage: Stage) -> None:
+    """S10: no serial reaches a transport before it is stored, and no goodbye overtakes one that is being stored."""
+    outbox = Outbox()
+    outbox.store = SlowStore(stage, 0.5)
+    anna = await stage.enter("anna", outbox=outbox)
+    receipt, before = anna.session.signal("last words"), stage.now
+    await anna.session.disconnect()
+    assert receipt.outcome is not None
+    assert receipt.outcome.delivered
+    assert stage.now - before == pytest.approx(0.5)
 
 
 @story(Stage)

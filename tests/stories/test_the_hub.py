@@ -45,7 +45,7 @@ async def test_a_signal_from_the_server_to_one_connection(stage: Stage) -> None:
 async def test_signals_from_the_server_that_cannot_be(stage: Stage) -> None:
     """Data that is no JSON raises at once; an address that is not there, and a session without members, when awaited."""
     await stage.enter("anna")
-    with pytest.raises(BadSignal, match="the data cannot be written as JSON"):
+    with pytest.raises(BadSignal, match="object is no JSON value"):
         stage.hub.signal("room-1", object())
     with pytest.raises(RequestFailed, match="signal failed: there is no such connection"):
         await stage.hub.signal("room-1", "hello", to="nobody")

@@ -8,10 +8,11 @@ secrets and delays that need chance come in with the inputs.
 
 1. *A session is a log, a member is an index into it.* Signals and what happens to members become entries. An entry counts when
    the log has it, and not before: the core asks for `Append` and goes on when `Appended` comes, in the same turn or much later.
-   2. *The chart decides about members.* `members.step` runs `statecharts/member.toml` and performs the actions that it names.
-   No chart step is run for a signal. 3. *A link is only a link.* Whatever a member keeps beyond it stands in its record;
-   whatever a link needs dies with it. A link that is fenced is `deaf`: nothing from it is read, its end means nothing. 4.
-   *Deadlines are one instant.* `wake_at()` is the earliest of all. What is due happens before anything that arrives later is
+2. *The chart decides about members.* `members.step` runs `statecharts/member.toml` and performs the actions that it names. No
+   chart step is run for a signal.
+3. *A link is only a link.* Whatever a member keeps beyond it stands in its record; whatever a link needs dies with it. A link
+   that is fenced is `deaf`: nothing from it is read, its end means nothing.
+4. *Deadlines are one instant.* `wake_at()` is the earliest of all. What is due happens before anything that arrives later is
    looked at, so a resume that comes an instant after the grace is refused, whether or not `Woke` was fed in between.
 """
 
@@ -103,6 +104,9 @@ class HubCore:
         targets = wants.route(source.session, source.connection, number)
         if targets is None:
             hub.counts["unknown_streams"] += 1
+            return ()
+        if wants.is_muted(source.session, number):
+            hub.counts["frames_muted"] += 1
             return ()
         hub.counts["frames_relayed"] += len(targets)
         return targets

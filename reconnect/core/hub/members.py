@@ -1,9 +1,11 @@
 """Steps of the members' chart, and what its actions mean.
 
-Theory of operation ------------------- `step` is the only place where a member's state changes. It asks
-`statecharts/member.toml` what the event means for the member, keeps the record with its new state, and then performs the
-actions that the chart names, in the chart's order; an action that the chart does not name is not performed. What the others are
-told is an entry for the log: the member's own state has changed by then, whatever the log answers.
+Theory of operation
+-------------------
+`step` is the only place where a member's state changes. It asks `statecharts/member.toml` what the event means for the member,
+keeps the record with its new state, and then performs the actions that the chart names, in the chart's order; an action that the
+chart does not name is not performed. What the others are told is an entry for the log: the member's own state has changed by
+then, whatever the log answers.
 """
 
 from __future__ import annotations

@@ -98,11 +98,15 @@ def route(session: HubSession, connection: str, number: int) -> tuple[int, ...] 
     stream = session.streams.get(session.numbers.get(number, ""))
     if stream is None or stream.connection != connection:
         return None
-    if stream.muted:
-        return ()
     links = session.links
     wanted = session.subscribers.get(stream.id, ())
     return tuple(link.number for reader in wanted if (link := links.get(reader)) and link.welcomed and not link.deaf)
+
+
+def is_muted(session: HubSession, number: int) -> bool:
+    """True if a moderator muted the stream with this number."""
+    stream = session.streams.get(session.numbers.get(number, ""))
+    return stream is not None and stream.muted
 
 
 def _problem(session: HubSession, record: MemberRecord, want: Want) -> tuple[RejectCode, str] | None:
