@@ -29,7 +29,7 @@ def environment(**more: str) -> dict[str, str]:
     return ours | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"} | more
 
 
-class Process:
+class Command:
     """A command as a process of its own: its stdout is read line by line, its stdin can be typed into."""
 
     def __init__(self, *arguments: str, **more: str) -> None:
@@ -49,7 +49,7 @@ class Process:
         for thread in self._threads:
             thread.start()
 
-    def __enter__(self) -> Process:
+    def __enter__(self) -> Command:
         return self
 
     def __exit__(self, *exc_info: object) -> None:

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconnect import limits
-from reconnect.auth import TOKEN_TYPE, TokenAuthenticator, make_token
+from reconnect.auth import TOKEN_TYPE, TokenAuthenticator, make_token, peek
 from reconnect.core.frames import Join
 from reconnect.errors import BadArgument, TokenRejected
 from reconnect.ports import Authenticator, Principal
@@ -319,6 +319,17 @@ def test_whatever_comes_as_a_token_is_accepted_or_rejected(token: str) -> None:
     except TokenRejected:
         return
     assert principal.client_id == "alice"
+
+
+def test_a_token_can_be_looked_at_by_whoever_holds_it() -> None:
+    claims = peek(make_token(SECRET, session="room", client_id="alice", now=NOW))
+    assert claims is not None
+    assert (claims.session, claims.sub, claims.exp) == ("room", "alice", NOW + 3_600)
+
+
+@pytest.mark.parametrize("token", ["", "canary", "a.b.c", "a.e30.c", "a.\u00e9.c", f"a.{segment(b'[' * 10_000)}.c"])
+def test_what_is_no_token_shows_nothing(token: str) -> None:
+    assert peek(token) is None
 
 
 # -- the caller's mistakes -----------------------------------------------------------------------------------------------------

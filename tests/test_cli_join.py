@@ -35,7 +35,7 @@ from reconnect.retry import full_jitter
 from reconnect.transport.memory import MemoryTransport, memory_pair
 from reconnect.transport.websocket import WebSocketDialer
 from tests.conftest import Runner
-from tests.terminals import LIMIT_SECONDS, SECRET, Keyboard, Process, Screen, environment, paper, without_styles
+from tests.terminals import LIMIT_SECONDS, SECRET, Command, Keyboard, Screen, environment, paper, without_styles
 
 FOREVER = 3_600.0
 
@@ -804,12 +804,12 @@ def test_the_token_says_the_session_and_the_name(monkeypatch: pytest.MonkeyPatch
 
 def test_a_hub_and_two_members_through_a_cut_link() -> None:
     """The whole, as by hand: a line is held while the link is away, and arrives."""
-    with Process("serve", "--dev", "--port", "0", "--json") as hub:
+    with Command("serve", "--dev", "--port", "0", "--json") as hub:
         listening = hub.entry("listening")
         url, tokens = listening["url"], listening["tokens"]
         with (
-            Process("join", url, "--token", tokens["publisher"]) as anna,
-            Process("join", url, "--token", tokens["moderator"]) as mia,
+            Command("join", url, "--token", tokens["publisher"]) as anna,
+            Command("join", url, "--token", tokens["moderator"]) as mia,
         ):
             anna.until("connected              in the session")
             mia.until("anna       connection created")

@@ -27,7 +27,7 @@ from reconnect.cli.lines import Lines, clipped, forget_stdout, printable
 from reconnect.cli.stopping import first_of, stop_requests
 from reconnect.errors import BadArgument
 from tests.conftest import Runner
-from tests.terminals import SECRET, Process, paper, without_styles
+from tests.terminals import SECRET, Command, paper, without_styles
 
 ADDRESSES = "--host takes an address of this machine, as 127.0.0.1 or 0.0.0.0"
 HOW = "export RECONNECT_SECRET=$(openssl rand -hex 32)"
@@ -532,10 +532,10 @@ def test_why_nothing_can_listen_there(error: OSError, sentence: str) -> None:
 
 
 def test_a_hub_from_its_first_line_to_its_last() -> None:
-    with Process("serve", "--dev", "--port", "0", "--json") as hub:
+    with Command("serve", "--dev", "--port", "0", "--json") as hub:
         listening = hub.entry("listening")
         assert listening["url"] == f"ws://127.0.0.1:{listening['port']}"
-        with Process("join", listening["url"], "--json", RECONNECT_TOKEN=listening["tokens"]["publisher"]) as anna:
+        with Command("join", listening["url"], "--json", RECONNECT_TOKEN=listening["tokens"]["publisher"]) as anna:
             anna.entry("connected")
             assert hub.entry("joined")["client_id"] == "anna"
             hub.popen.send_signal(signal.SIGTERM)

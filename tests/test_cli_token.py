@@ -16,7 +16,7 @@ from reconnect.cli.options import remark, warn
 from reconnect.cli.token import in_a_sentence, token_facts
 from reconnect.core.frames import Join
 from reconnect.core.hub.records import Role
-from tests.terminals import SECRET, Process
+from tests.terminals import SECRET, Command
 
 
 def token(*arguments: str, **variables: str | None) -> Result:
@@ -130,7 +130,7 @@ def test_what_a_token_says_can_be_read_without_the_secret() -> None:
 
 
 def test_it_can_stand_in_another_command() -> None:
-    with Process("token", "--session", "room-1", "--name", "anna", RECONNECT_SECRET=SECRET) as made:
+    with Command("token", "--session", "room-1", "--name", "anna", RECONNECT_SECRET=SECRET) as made:
         assert made.end() == 0
     (line,) = made.seen
     claims = peek(line)

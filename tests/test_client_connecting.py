@@ -65,6 +65,17 @@ async def test_awaited_it_is_the_callers_to_leave(bench: Bench) -> None:
 
 
 @on_bench
+async def test_it_may_be_awaited_with_a_limit(bench: Bench) -> None:
+    running = bench.start(asyncio.wait_for(connecting(bench), 5))
+    await (await bench.hub()).welcome()
+    session = await running
+    assert session.state == "connected"
+    await session.disconnect()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(connecting(bench), 5)
+
+
+@on_bench
 async def test_a_session_is_a_block_as_well(bench: Bench) -> None:
     session = bench.session()
 

@@ -550,6 +550,7 @@ async def test_drain_returns_when_everything_submitted_so_far_has_its_outcome(be
 async def test_a_full_outbox_says_what_to_do_and_when_there_is_room(bench: Bench) -> None:
     """Q08: the default raises; nothing was sent; wait_room() returns when one fits."""
     session, hub = await bench.online(outbox=Outbox(max_signals=2))
+    await session.wait_room()
     session.signal(1)
     session.signal(2)
     assert repr(session) == "<Session room-1 connected outbox=2/2>"

@@ -305,6 +305,24 @@ class LateStore(MemoryOutboxStore):
         stored(serial)
 
 
+def test_what_an_effect_reports_at_once_comes_after_the_present_effects() -> None:
+    """The memory store answers within `put`: the turn that comes of it waits until this one is performed."""
+    rig = Rig()
+
+    async def story() -> None:
+        await rig.online()
+        order: list[str] = []
+        rig.driver._perform[do.Send] = lambda effect: order.append("send")
+        rig.driver._perform[do.Note] = lambda effect: order.append(effect.what)
+        rig.core.submit(data=b"1", type="", to=None, ttl=None, keep=True, at=rig.clock.now())
+        effects = rig.core.feed(inputs.Flush(at=rig.clock.now()))
+        assert [type(effect) for effect in effects] == [do.Store]
+        rig.driver.perform([*effects, do.Note(at=rig.clock.now(), what="behind the store")])
+        assert order == ["behind the store", "send"]
+
+    rig.play(story)
+
+
 def test_a_store_that_answers_later_holds_its_signals_and_nothing_else() -> None:
     """No serial reaches a transport before it is stored."""
     store = LateStore()
@@ -423,6 +441,7 @@ def test_what_an_observer_calls_is_a_turn_of_its_own_and_told_after_the_present_
             assert rig.driver._armed_for is not None
             rig.driver.feed(inputs.RetryRequested(at=rig.clock.now()))
             rig.submit(b"from an observer")
+            seen.append(("the next observer of it", rig.core.state))
 
     async def story() -> None:
         rig.ear.on_tell = hurry
@@ -431,6 +450,7 @@ def test_what_an_observer_calls_is_a_turn_of_its_own_and_told_after_the_present_
         assert seen == [
             ("connected", "connected"),
             ("reconnecting", "reconnecting.waiting"),
+            ("the next observer of it", "reconnecting.dialing"),
             ("attempt", "reconnecting.dialing"),
         ]
 

@@ -434,6 +434,21 @@ def test_closed_after_a_goodbye_it_lets_the_hub_answer_and_end(answers: bool) ->
     story(play)
 
 
+def test_closed_after_the_hub_said_goodbye_it_ends_at_once() -> None:
+    async def play(rig: Rig, clock: FakeClock) -> None:
+        rig.link.dial(URL, "token")
+        await clock.idle()
+        rig.link.send((Goodbye(),))
+        await rig.theirs.send('{"frame":"goodbye"}')
+        await clock.idle()
+        rig.link.close(1000, "bye")
+        await clock.idle()
+        assert rig.ours.ended is not None
+        assert rig.ours.ended.detail == "bye"
+
+    story(play)
+
+
 def test_aborted_it_sends_and_reports_nothing_more() -> None:
     async def play(rig: Rig, clock: FakeClock) -> None:
         rig.link.dial(URL, "token")

@@ -206,8 +206,10 @@ def test_a_hub_that_returns_ends_its_transport() -> None:
         async def brief(transport: Transport) -> None:
             await transport.close(CloseCode.KICKED, "no")
 
-        async with network.listen(URL, brief):
+        async with network.listen(URL, brief) as listener:
             assert (await cause_of((await network.dial(URL)).receive())).reason is Reason.KICKED
+            await asyncio.sleep(0)
+            assert not listener._attending  # what is over is not kept
 
     run(whole())
 

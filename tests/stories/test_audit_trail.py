@@ -10,8 +10,12 @@ from typing import Any
 
 import pytest
 
+from reconnect import Reason
 from reconnect.audit import read_records
 from reconnect.chart import load_chart, runner_for
+from reconnect.core.frames import Join
+from reconnect.errors import TokenRejected
+from reconnect.ports import Principal
 from tests.stories.stage import Member, Stage, story
 
 CANARY = "a-canary-that-nobody-may-ever-see"
@@ -123,6 +127,35 @@ async def test_nothing_secret_is_written(stage: Stage, tmp_path: Path, caplog: p
     assert all(written.values())
     for where, text in written.items():
         assert [secret for secret in secrets_of(anna) if secret in text] == [], where
+
+
+async def gossip(join: Join) -> Principal:
+    """Know everybody but repeat, in a refusal, what should never be repeated (ports.Authenticator)."""
+    if join.resume is None:
+        return Principal(client_id="anna", session=join.session, role="publisher")
+    raise TokenRejected(Reason.DENIED, f"nobody may come back, not even with {join.token} and {join.resume.secret}")
+
+
+@story(Stage, authenticator=gossip)
+async def test_what_others_say_is_cleared_of_secrets(stage: Stage, tmp_path: Path) -> None:
+    """U08: a refusal that quotes the token and the secret is written down without them."""
+    path = tmp_path / "audit.jsonl"
+    anna = await stage.enter("anna", token="the-token-of-anna", audit=path)
+    stage.network.cut("anna")
+    await anna.next("disconnected")
+    assert [secret for secret in ("the-token-of-anna", anna.wire.welcomes[0].secret) if secret in path.read_text()] == []
+    assert "nobody may come back, not even with [concealed] and [concealed]" in path.read_text()
+
+
+@pytest.mark.xfail(strict=True, reason="the hub writes down what an authenticator says as it is")
+@story(Stage, authenticator=gossip)
+async def test_what_an_authenticator_says_is_cleared_of_secrets_at_the_hub(stage: Stage) -> None:
+    """U08: the hub's own audit keeps the same rule."""
+    anna = await stage.enter("anna", token="the-token-of-anna")
+    stage.network.cut("anna")
+    await anna.next("disconnected")
+    written = json.dumps(stage.hub_audit.records)
+    assert [secret for secret in ("the-token-of-anna", anna.wire.welcomes[0].secret) if secret in written] == []
 
 
 @story(Stage)

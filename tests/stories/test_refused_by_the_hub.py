@@ -208,6 +208,23 @@ async def test_signals_that_a_foreign_member_sends_are_judged_like_any_other(sta
 
 
 @story(Stage)
+async def test_serials_that_were_sent_before(stage: Stage) -> None:
+    """Q05: judged again, and never put into the log again, whatever they carry; holes between serials are fine."""
+    anna = await stage.enter("anna")
+    mallory = await stage.raw()
+    await mallory.join()
+    await mallory.say(SendSignal(serial=5, type="first"))
+    await mallory.say(SendSignal(serial=5, type="again", repeat=True), SendSignal(serial=3, type="late"))
+    await mallory.say(SendSignal(serial=9, type="next"))
+    judged = [(await mallory.hear(Accepted)).serial for _ in range(3)]
+    assert judged == [5, 5, 9]
+    await stage.idle()
+    assert [(signal.type, signal.serial) for signal in anna.signals] == [("first", 5), ("next", 9)]
+    assert stage.hub.statistics().repeats == 2
+    assert stage.hub.statistics().signals_appended == 2
+
+
+@story(Stage)
 async def test_wishes_and_requests_of_a_foreign_member(stage: Stage) -> None:
     """Answered with a code and a sentence; the link stays."""
     mallory = await stage.raw()

@@ -133,10 +133,15 @@ async def test_a_claim_to_a_place_that_the_log_never_gave(
 
 @story(Stage)
 async def test_a_secret_is_bound_to_its_principal(stage: Stage) -> None:
-    """R11: the right secret in the hands of another principal takes nothing over."""
+    """R11: the right secret in the hands of another principal takes nothing over, with its own sender or with the right one."""
     anna = await stage.enter("anna")
     thief = await stage.raw("mallory")
     welcome = await thief.join(sender="mallory's outbox", resume=anna.claim())
     assert (welcome.resumed, welcome.not_resumed) == (False, ResumeRefusal.WRONG_PRINCIPAL)
+    again = await stage.raw("mallory")
+    await again.say(Join(token=again.token, session="room-1", sender=anna.sender, resume=anna.claim()))
+    refused = await again.hear(Refused)
+    assert (refused.code, refused.detail) == (Reason.DENIED, "the sender belongs to another member")
     await stage.later(60.0)
     assert anna.session.role == "online"
+    assert anna.tale == ["connected"]
