@@ -140,6 +140,9 @@ class Shell:
     # -- performing ------------------------------------------------------------------------------------------------------------
 
     def _authenticate(self, effect: do.Authenticate) -> None:
+        # Whatever an authenticator says of a join, the audit does not repeat what only the member may know.
+        self._auditor.conceal(effect.join.token)
+        self._auditor.conceal(effect.join.resume.secret if effect.join.resume else "")
         self.attended[effect.link].ask(effect)
 
     def _send(self, effect: do.SendTo) -> None:

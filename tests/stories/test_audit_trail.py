@@ -147,7 +147,6 @@ async def test_what_others_say_is_cleared_of_secrets(stage: Stage, tmp_path: Pat
     assert "nobody may come back, not even with [concealed] and [concealed]" in path.read_text()
 
 
-@pytest.mark.xfail(strict=True, reason="the hub writes down what an authenticator says as it is")
 @story(Stage, authenticator=gossip)
 async def test_what_an_authenticator_says_is_cleared_of_secrets_at_the_hub(stage: Stage) -> None:
     """U08: the hub's own audit keeps the same rule."""
