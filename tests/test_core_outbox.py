@@ -535,6 +535,16 @@ def test_q08_drop_oldest_makes_room_and_tells() -> None:
     assert bench.statuses() == ["pending", "dropped", "dropped", "dropped", "pending"]
 
 
+def test_q08_drop_oldest_fills_the_room_to_the_last_byte() -> None:
+    """Q08: what just fits after the drop is taken."""
+    bench = OutboxBench(signals=3, size=30, overflow=Overflow.DROP_OLDEST)
+    bench.submit("a" * 8)
+    bench.submit("b" * 8)
+    bench.submit("c" * 18)
+    assert bench.statuses() == ["dropped", "pending", "pending"]
+    assert bench.outbox.size == 30
+
+
 def test_q08_drop_oldest_does_not_drop_in_vain() -> None:
     """Q08: where even the end of all that may be dropped makes no room, the newest goes and the others stay."""
     bench = OutboxBench(signals=3, size=30, in_flight=1, overflow=Overflow.DROP_OLDEST)

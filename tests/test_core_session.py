@@ -257,6 +257,14 @@ def test_s07_b12_a_retry_while_offline_or_leaving_does_nothing(force: bool) -> N
         assert steps(world) == [("retry_requested", before, before)]
 
 
+def test_s10_a_final_word_while_leaving_is_audited_as_what_it_is() -> None:
+    """S10: it changes nothing about the end but what the audit says of it."""
+    for lost, event in ((RESET, "transport_lost"), (DENIED, "ended")):
+        world = reach(CoreWorld(), "closing")
+        world.lose(lost)
+        assert steps(world) == [(event, "closing", "disconnected")]
+
+
 def test_s09_a_late_success_of_a_dial_is_audited_as_stale() -> None:
     """S09: the session never becomes connected by it."""
     world = reach(CoreWorld(), "recovering", "dialing")

@@ -72,6 +72,7 @@ async def test_a_second_connect_shares_the_result(stage: Stage) -> None:
     assert await anna.session.connect() is anna.session
     assert stage.now == before
     assert len(anna.wire.joins) == 1
+    assert [line["record"] for line in anna.audit.records].count("start") == 1
 
 
 @story(Stage)

@@ -20,10 +20,14 @@ async def test_frames_are_never_queued(stage: Stage) -> None:
     stage.network.cut("anna")
     await on.anna.next("reconnecting")
     assert on.publisher.send(b"two") is False
+    stage.network.delay(0.2, "anna")
+    await on.anna.session.wait_for("reconnecting.joining")
+    assert on.publisher.send(b"three") is False, "an open socket is not a stream that is live"
     await on.anna.back()
-    assert on.publisher.send(b"three")
+    assert on.publisher.send(b"four")
     await stage.until(lambda: len(got) == 2)
-    assert got == [b"one", b"three"]
+    assert got == [b"one", b"four"]
+    assert stage.hub.statistics().unknown_streams == 0
 
 
 @story(Stage)
