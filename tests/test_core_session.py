@@ -25,7 +25,7 @@ from reconnect.reasons import Cause, Reason, ResumeRefusal
 from tests.core_world import RESET, CoreWorld, Script, changed_chart, shipped, signal
 from tests.laws import behaviours as behaviour
 from tests.laws import effect_behaviours as effects
-from tests.laws.behaviours import KICKED, attempts, is_over, place, reach
+from tests.laws.behaviours import DENIED, KICKED, attempts, is_over, place, reach
 
 # -- behaviours that the law of the rows plays on other charts too -------------------------------------------------------------
 
@@ -259,7 +259,8 @@ def test_s07_b12_a_retry_while_offline_or_leaving_does_nothing(force: bool) -> N
 
 def test_s10_a_final_word_while_leaving_is_audited_as_what_it_is() -> None:
     """S10: it changes nothing about the end but what the audit says of it."""
-    for lost, event in ((RESET, "transport_lost"), (DENIED, "ended")):
+    denied = Cause(reason=Reason.DENIED, final=True)
+    for lost, event in ((RESET, "transport_lost"), (denied, "ended")):
         world = reach(CoreWorld(), "closing")
         world.lose(lost)
         assert steps(world) == [(event, "closing", "disconnected")]
