@@ -259,8 +259,7 @@ def test_s07_b12_a_retry_while_offline_or_leaving_does_nothing(force: bool) -> N
 
 def test_s10_a_final_word_while_leaving_is_audited_as_what_it_is() -> None:
     """S10: it changes nothing about the end but what the audit says of it."""
-    denied = Cause(reason=Reason.DENIED, final=True)
-    for lost, event in ((RESET, "transport_lost"), (denied, "ended")):
+    for lost, event in ((RESET, "transport_lost"), (DENIED, "ended")):
         world = reach(CoreWorld(), "closing")
         world.lose(lost)
         assert steps(world) == [(event, "closing", "disconnected")]
