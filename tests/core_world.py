@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from reconnect.chart import Statechart, load_chart, load_chart_text
+from reconnect.chart import Statechart, StepVerdict, load_chart, load_chart_text
 from reconnect.chart.load import charts_folder
 from reconnect.core import effects as do
 from reconnect.core import inputs
@@ -192,6 +192,9 @@ class CoreWorld:
         assert at.fenced is (self.transport is None), f"{core.state} listens to {self.transport}: {not at.fenced}"
         assert at.outbox.submitted == sum(at.outbox.counts.values()) + at.outbox.pending, "a signal is lost"
         assert at.outbox.counts.total() == len(self.outcomes), "an outcome was not told"
+        steps = [effect.step for effect in self.turn if isinstance(effect, do.Note) and effect.step is not None]
+        wrong = [step for step in steps if step.event in ("interrupted", "restored") and step.verdict is StepVerdict.REFUSED]
+        assert not wrong, "the set of what interrupts a stream and its chart disagree"
 
     # -- what happens ----------------------------------------------------------------------------------------------------------
 

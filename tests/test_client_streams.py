@@ -243,6 +243,43 @@ async def test_publishing_interrupted_restored_and_unpublished(bench: Bench) -> 
 
 
 @on_bench
+async def test_no_frame_is_sent_until_what_was_missed_has_arrived(bench: Bench) -> None:
+    """The link is back and the replay has not reached the welcome: still interrupted."""
+    session, hub = await bench.online()
+    publishing = bench.start(session.publish("camera"))
+    await grant(hub)
+    one = await publishing
+    hub.cut()
+    again = await bench.hub()
+    await again.welcome(resumed=True, position=1, accepted=0)
+    await session.wait_for("connected")
+    assert (one.state, one.send(b"too early")) == ("interrupted", False)
+    await again.deliver("missed")
+    await bench.idle()
+    assert (one.state, one.send(b"frame")) == ("live", True)
+    await bench.idle()
+    assert again.binary == [pack_stream_frame(7, b"frame")]
+
+
+@on_bench
+async def test_after_a_new_connection_it_is_another_stream(bench: Bench) -> None:
+    session, hub = await bench.online()
+    publishing = bench.start(session.publish("camera"))
+    await grant(hub)
+    one = await publishing
+    hub.cut()
+    again = await bench.hub()
+    answer = WantAnswer(key="publish:camera", stream=OTHER)
+    await again.welcome(connection="c2", epoch="e2", accepted=0, answers=(answer,))
+    await session.wait_for("connected")
+    await bench.idle()
+    assert (one.state, one.stream, session.connection) == ("live", OTHER, "c2")
+    assert one.send(b"frame") is True
+    await bench.idle()
+    assert again.binary == [pack_stream_frame(8, b"frame")]
+
+
+@on_bench
 async def test_frames_that_are_not_written_make_send_false(bench: Bench) -> None:
     session, hub = await bench.online()
     publishing = bench.start(session.publish("camera"))

@@ -25,7 +25,7 @@ from reconnect.core.frames import (
 )
 from reconnect.core.inputs import HandledUpTo, Slept
 from reconnect.core.notices import Disconnected, Reconnected, Reconnecting, SignalReceived
-from reconnect.reasons import OutcomeStatus, Reason, RejectCode, ResumeRefusal
+from reconnect.reasons import Cause, OutcomeStatus, Reason, RejectCode, ResumeRefusal
 from tests.core_world import LIMITS, CoreWorld, signal
 from tests.laws.behaviours import DENIED, PATIENT, is_over, reach
 
@@ -189,6 +189,14 @@ def test_r05_a_gap_of_nothing_that_is_for_us_is_none() -> None:
     assert world.core.at.inbox.received == 9
 
 
+def test_a_snapshot_without_a_gap_is_news_all_the_same() -> None:
+    world = CoreWorld().online()
+    world.lose()
+    world.resume(Snapshot(page=0, members=(BOB,)), position=9, snapshot_pages=1)
+    assert returned(world).gap is None
+    assert world.order == ["reconnected", "connection_created"]
+
+
 def test_a_gap_without_an_end_is_told_from_where_it_begins() -> None:
     world = CoreWorld().online()
     world.receive(signal(1))
@@ -206,6 +214,7 @@ def test_r03_a_new_connection_in_the_same_life_tells_what_lies_between(position:
     world.wake()
     world.join(connection="c2", position=position)
     assert (returned(world).resumed, returned(world).gap) == (False, gap)
+    assert world.core.at.episode.last_error == Cause(reason=Reason.NOT_RESUMED), "the hub did not say why"
     world.receive(signal(7, after=position))
     assert positions(world) == [1, 2, 7]
 
@@ -221,6 +230,21 @@ def test_p05_a_new_connection_without_a_page_has_nobody_beside_it() -> None:
     world.wake()
     world.join(connection="c2", epoch="e2")
     assert world.order == ["reconnected", "stream_destroyed", "connection_destroyed"]
+
+
+def test_p05_nobody_is_known_any_more_after_the_end() -> None:
+    """P05: a new connect() tells everybody anew, and none who is not there."""
+    world = CoreWorld().online()
+    world.receive(
+        Entry(position=1, after=0, what=EntryKind.JOINED, member=BOB),
+        Entry(position=2, after=1, what=EntryKind.PUBLISHED, stream=FILM),
+    )
+    world.disconnect()
+    world.lose()
+    assert (world.core.at.roster.members, world.core.at.roster.streams) == ({}, {})
+    world.connect()
+    world.join(Snapshot(page=0, members=(BOB,)), snapshot_pages=1)
+    assert world.order == ["connected", "connection_created"]
 
 
 def test_a_first_connect_has_no_gap() -> None:

@@ -16,7 +16,7 @@ from reconnect.core.frames import (
     Pong,
     Refused,
 )
-from reconnect.core.notices import Attempt, Disconnected, Reconnecting, Updated, UpdateKind
+from reconnect.core.notices import Attempt, Disconnected, Reconnected, Reconnecting, Updated, UpdateKind
 from reconnect.core.outbox import OutboxBounds
 from reconnect.core.question import RetryAnswer, RetryQuestion
 from reconnect.reasons import OutcomeStatus, Reason, cause_of_close
@@ -176,6 +176,13 @@ def test_b15_the_hub_may_send_us_elsewhere() -> None:
     world.lose()
     world.wake()
     assert [dial.url for dial in world.dialed] == [None, "ws://two", None, "ws://three", None]
+    world.join(resumed=True, connection="c1")
+    world.receive(GoingAway(retry_after=0.5, url="ws://two"))
+    world.wake()
+    world.join(resumed=True, connection="c1")
+    world.retry(force=True)
+    world.wake()
+    assert [dial.url for dial in world.dialed[-2:]] == ["ws://two", None], "once"
     world.join(resumed=True, connection="c1")
     world.receive(GoingAway(retry_after=0.5, url="ws://two"))
     world.disconnect()
@@ -357,6 +364,17 @@ def test_s17_with_the_real_policy() -> None:
     world.wake()
     world.lose(Reason.UNREACHABLE)
     assert [(one.attempt, one.initial) for one in world.notices(Attempt)] == [(2, True), (3, True)]
+
+
+def test_an_attempt_is_announced_with_the_reason_of_the_last_failure() -> None:
+    """The outage keeps its own; each attempt says what the one before died of."""
+    world = CoreWorld().online()
+    world.lose(Reason.SILENT)
+    world.wake()
+    world.lose(Reason.UNREACHABLE)
+    world.resume()
+    assert [one.reason for one in world.notices(Attempt)] == [Reason.SILENT, Reason.UNREACHABLE]
+    assert world.notices(Reconnected)[0].reason is Reason.SILENT
 
 
 def test_a_question_says_all_that_a_policy_may_know() -> None:

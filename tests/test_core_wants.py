@@ -20,7 +20,13 @@ from reconnect.core.frames import (
     WantAnswer,
 )
 from reconnect.core.inputs import WantDropped
-from reconnect.core.notices import PublisherEnded, PublisherInterrupted, SubscriberDestroyed, SubscriberDisconnected
+from reconnect.core.notices import (
+    PublisherEnded,
+    PublisherInterrupted,
+    PublisherLive,
+    SubscriberDestroyed,
+    SubscriberDisconnected,
+)
 from reconnect.errors import RequestFailed
 from reconnect.reasons import Reason, RejectCode
 from tests.core_world import CoreWorld, changed_chart, shipped
@@ -101,7 +107,7 @@ def test_a_subscription_answered_while_its_publisher_is_away_is_interrupted_righ
 def test_a_want_answered_during_a_replay_is_interrupted_until_it_is_over() -> None:
     """The own link leaves the set when the replay has reached the welcome's position; both causes at once are told once."""
     world = CoreWorld().online()
-    world.lose()
+    world.lose(Reason.SILENT)
     world.wake()
     camera, screen = world.publish(1), world.subscribe(2, THEIRS.id)
     world.opened()
@@ -109,8 +115,8 @@ def test_a_want_answered_during_a_replay_is_interrupted_until_it_is_over() -> No
     assert world.order == [
         "reconnected", f"{camera} live", f"{camera} interrupted", f"{screen} connected", f"{screen} disconnected",
     ]  # fmt: skip
-    assert [notice.reason for notice in world.notices(PublisherInterrupted)] == [Reason.CLOSED]
-    assert [notice.reason for notice in world.notices(SubscriberDisconnected)] == [Reason.CLOSED]
+    assert [notice.reason for notice in world.notices(PublisherInterrupted)] == [Reason.SILENT]
+    assert [notice.reason for notice in world.notices(SubscriberDisconnected)] == [Reason.SILENT]
     world.receive(
         Entry(position=1, after=0, what=EntryKind.JOINED, member=ANN),
         Entry(position=2, after=1, what=EntryKind.PUBLISHED, stream=THEIRS),
@@ -140,6 +146,20 @@ def test_a_publication_is_never_interrupted_by_a_publisher() -> None:
     ends.add(CAMERA)
     ends.take(ends.wants.answer(granted("mine", SECOND), 1.0, away=True))
     assert ends.told == ["mine live"]
+
+
+def test_a_stream_that_is_muted_is_so_for_those_who_have_it() -> None:
+    """For them alone, and what has no stream yet has none afterwards."""
+    ends = Ends(shipped())
+    ends.add(SCREEN)
+    ends.answer(SCREEN)
+    ends.add(CAMERA)
+    other = Want(key="others", subscribe="s-peer.2")
+    ends.add(other)
+    ends.answer(other, Stream(id="s-peer.2", number=2, name="n", connection="c-peer"))
+    muted = Stream(id=FIRST.id, number=1, name="screen", connection="c-peer", muted=True)
+    ends.wants.update_stream(muted)
+    assert [wanted.stream and wanted.stream.muted for wanted in ends.wants.all] == [True, None, False]
 
 
 def test_words_about_streams_that_nobody_wants_do_nothing() -> None:
@@ -180,6 +200,8 @@ def test_wants_added_while_away_are_carried_by_the_next_join() -> None:
     world.wake()
     world.opened()
     assert [want.key for want in world.sent(Join)[-1].wants] == [key]
+    asked = [note.step.event for note in world.notes("step") if note.machine == key and note.step]
+    assert asked == ["wanted"], "what a join asks for is audited"
     world.accept_again(answers=(granted(key, MINE),))
     assert world.order == ["reconnected", f"{key} live"]
     assert world.answers[1] == Answer(request=1, value=key)
@@ -204,6 +226,29 @@ def test_wants_added_behind_the_join_are_asked_for_right_after_the_welcome() -> 
         assert [want.key for want in world.sent(Join)[-1].wants] == [key]
         world.accept_again(answers=(granted(key, MINE),))
         assert len(world.sent(AddWant)) == 2, "the join said it this time"
+
+
+def test_what_was_wanted_behind_a_join_that_failed_is_carried_by_the_next_one() -> None:
+    """And not asked for a second time."""
+    world = reach(CoreWorld(), "recovering", "joining")
+    key = world.publish(1)
+    world.lose()
+    world.wake()
+    world.opened()
+    assert [want.key for want in world.sent(Join)[-1].wants] == [key]
+    world.accept_again(answers=(granted(key, MINE),))
+    assert world.sent(AddWant) == []
+
+
+def test_an_answer_of_an_earlier_link_is_late() -> None:
+    """The join asked anew, and the welcome answered."""
+    world = CoreWorld().online()
+    key = world.publish(1)
+    world.lose()
+    world.resume(answers=(granted(key, MINE),))
+    world.receive(Done(request=1, answer=granted(key, THEIRS)))
+    assert world.core.at.wants[key].stream == MINE
+    assert world.core.counts["late_answers"] == 1
 
 
 def test_what_was_given_up_behind_the_join_is_given_up_right_after_the_welcome() -> None:
@@ -314,6 +359,7 @@ def test_a_want_that_is_refused_fails_its_call() -> None:
     other = world.subscribe(2)
     world.receive(Failed(request=2, code=RejectCode.NO_SUCH_STREAM))
     assert world.order == [f"{other} destroyed"]
+    assert str(failure(world, 2)) == "subscribe 's-1' failed: no_such_stream"
     assert world.notices(SubscriberDestroyed)[0].reason is Reason.NO_SUCH_STREAM
 
 
@@ -361,6 +407,7 @@ def test_p05_r03_a_new_connection_publishes_and_subscribes_again_by_itself() -> 
         answers=(granted(keys[0], anew), granted(keys[1], renumbered)),
     )  # fmt: skip
     assert world.order == ["reconnected", "publish:camera live", f"subscribe:{THEIRS.id} connected"]
+    assert world.notices(PublisherLive)[-1].stream == anew, "it is the new one that is live"
     assert world.core.at.wants["publish:camera"].stream == anew
     assert (world.core.at.wants.subscribed(2), world.core.at.wants.subscribed(9)) == (None, keys[1])
 

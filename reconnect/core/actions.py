@@ -204,7 +204,7 @@ class Actions:
 
     def _forget_connection(self, moment: Moment, step: Step) -> None:
         at = self._at
-        at.fail_requests(self._reason(moment, step))
+        at.fail_requests(self._reason(moment))
         at.connection, at.secret, at.replay_to, at.liveness = None, "", None, None
         at.first_try_window = at.next_url = None
         at.inbox.restart("", 0)
@@ -230,7 +230,7 @@ class Actions:
         self._at.do(*self._at.outbox.drop_opted_out())
 
     def _settle_all(self, moment: Moment, step: Step) -> None:
-        self._at.do(*self._at.outbox.end(self._reason(moment, step)))
+        self._at.do(*self._at.outbox.end(self._reason(moment)))
 
     # -- streams -----------------------------------------------------------------------------------------------------------------
 
@@ -239,7 +239,7 @@ class Actions:
         self._at.do(*self._at.wants.interrupt_own(reason, moment.at))
 
     def _end_streams(self, moment: Moment, step: Step) -> None:
-        self._at.do(*self._at.wants.end_all(self._reason(moment, step), moment.at))
+        self._at.do(*self._at.wants.end_all(self._reason(moment), moment.at))
         self._at.roster.clear()
 
     def _hand_over_missed(self, moment: Moment, step: Step) -> None:
@@ -257,11 +257,9 @@ class Actions:
 
     # -- telling -----------------------------------------------------------------------------------------------------------------
 
-    def _reason(self, moment: Moment, step: Step) -> Reason:
-        """Return why the session ends; for one who was leaving it stays that."""
-        if self._chart.role(step.before) == "closing" or moment.reason is None:
-            return Reason.CLIENT_DISCONNECTED
-        return moment.reason
+    def _reason(self, moment: Moment) -> Reason:
+        """Return why the session ends; who was leaving is asked for no other reason."""
+        return moment.reason or Reason.CLIENT_DISCONNECTED
 
     def _notify(self, moment: Moment, step: Step) -> None:
         if step.tells is not None:
@@ -297,7 +295,7 @@ class Actions:
         away = self._chart.role(step.before) == "recovering"
         return Disconnected(
             at=at,
-            reason=self._reason(moment, step),
+            reason=self._reason(moment),
             attempt=episode.attempt if away else 0,
             elapsed=episode.elapsed(at) if away else 0.0,
             detail=moment.detail,

@@ -92,8 +92,10 @@ async def test_the_link_breaks_while_leaving(stage: Stage) -> None:
     stage.network.half_open("anna")
     leaving = stage.start(anna.session.disconnect())
     await anna.session.wait_for("closing")
+    before = stage.now
     stage.network.cut("anna")
     await leaving
+    assert stage.now == before, "and not after the limit of politeness"
     assert anna.tale == ["connected", "disconnected"]
     assert anna.told("disconnected")[0].reason is Reason.CLIENT_DISCONNECTED
     stage.network.restore("anna")
@@ -165,8 +167,9 @@ async def test_leaving_twice(stage: Stage) -> None:
     anna = await stage.enter("anna")
     stage.network.delay(0.2, "anna")
     first, second = stage.start(anna.session.disconnect()), stage.start(anna.session.disconnect())
-    await first
     await second
+    assert anna.session.state == "disconnected"
+    await first
     await anna.session.disconnect()
     assert anna.tale == ["connected", "disconnected"]
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from reconnect import BadArgument, Reconnected, UnknownEventName
+from reconnect.client.observers import PLATFORM_NAMES
 from reconnect.core.notices import SESSION_NOTICES, Notice
 from tests.stories.stage import Member, Stage, names, story
 
@@ -299,6 +300,27 @@ async def test_leaving_and_joining_from_inside_handlers(stage: Stage) -> None:
 
 
 # -- names -----------------------------------------------------------------------------------------------------------------------
+
+
+@story(Stage)
+async def test_the_platforms_names(stage: Stage) -> None:
+    """Each of them is another name of one event of ours, and its observers get the same object."""
+    anna = stage.member("anna")
+    got: dict[str, list[str]] = {name: [] for name in PLATFORM_NAMES}
+    for name in PLATFORM_NAMES:
+        anna.session.on(name, lambda event, name=name: got[name].append(event.name))
+    await anna.session.connect()
+    await a_busy_day(stage, anna)
+    assert {name: set(events) for name, events in got.items()} == {
+        "sessionConnected": {"connected"},
+        "sessionReconnecting": {"reconnecting"},
+        "sessionReconnected": {"reconnected"},
+        "sessionDisconnected": {"disconnected"},
+        "streamCreated": {"stream_created"},
+        "streamDestroyed": {"stream_destroyed"},
+        "connectionCreated": {"connection_created"},
+        "connectionDestroyed": {"connection_destroyed"},
+    }
 
 
 def test_names_that_no_event_has() -> None:
