@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconnect.core.frames import Entry, EntryKind
+from reconnect.errors import OutboxFailed
 from reconnect.ports import Appended, OutboxStore, SessionLog
 from reconnect.store import MemoryOutboxStore, MemorySessionLog
 
@@ -27,7 +28,7 @@ def append(log: MemorySessionLog, session: str, count: int) -> Appended:
 def test_the_outbox_store_confirms_the_highest_serial_at_once() -> None:
     """No serial reaches a transport before it is stored, and a memory store makes nobody wait."""
     store: OutboxStore = MemoryOutboxStore()
-    stored: list[int] = []
+    stored: list[int | OutboxFailed] = []
     store.put([SimpleNamespace(serial=3), SimpleNamespace(serial=5)], stored.append)
     store.put([], stored.append)
     store.forget([3])

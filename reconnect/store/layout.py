@@ -1,0 +1,191 @@
+"""What stands in an outbox file: its tables, its account, and how everything in it is read and found good or damaged.
+
+    signals   serial, checksum and body of each signal that is held
+    account   whose serials these are, which one comes next, how many rows there are and what their checksums add up to
+    spare     a copy of the account from when the file was last opened or closed, on another page
+
+A row that is damaged, hidden or brought back by a damaged page does not match the account, so no damage stays unnoticed. Numbers
+and blobs only: nothing depends on an encoding that a flipped bit could change.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from reconnect.record import Record
+from reconnect.store.failing import is_damage, unreadable
+from reconnect.store.held import StoredRow, decoded, seed_of
+
+VERSION: Final = 1  # of this layout; a file of a later one is refused
+APPLICATION: Final = 0x52436F78  # "RCox": tells an outbox from any other SQLite file
+TABLES: Final = {
+    "account": "CREATE TABLE account (id INTEGER PRIMARY KEY, body BLOB NOT NULL)",
+    "signals": "CREATE TABLE signals (serial INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, body BLOB NOT NULL)",
+    "spare": "CREATE TABLE spare (id INTEGER PRIMARY KEY, body BLOB NOT NULL)",
+}
+SERIALS_APART: Final = 2**32  # where an account was lost, the next serial is above any that the old life can have used
+MODULUS: Final = 2**62  # of the sum of checksums
+
+
+class Account(Record, kw_only=True):
+    """Whose file it is, and what must be in it. `weak`: it was open with a weaker promise, and not closed since.
+
+    `openings` differs at each opening, so that its first commit is one: SQLite writes nothing where nothing changes.
+    """
+
+    sender: str
+    next_serial: int = 1
+    held: int = 0
+    total: int = 0
+    weak: bool = False
+    openings: int = 0
+
+    def packed(self) -> bytes:
+        """Return it as it stands in the file, with a checksum."""
+        body = msgspec.json.encode(self)
+        return zlib.crc32(body).to_bytes(4, "big") + body
+
+
+def unpacked(blob: Any) -> Account | None:
+    """Return what a blob says, None if it is damaged."""
+    if not isinstance(blob, bytes) or zlib.crc32(blob[4:]).to_bytes(4, "big") != blob[:4]:
+        return None
+    try:
+        return msgspec.json.decode(blob[4:], type=Account)
+    except msgspec.DecodeError:
+        return None
+
+
+@dataclass(slots=True)
+class Contents:
+    """What was read from a file. `damaged` are the serials of rows that cannot be believed, `missing` how many are not there."""
+
+    account: Account
+    rows: list[tuple[int, StoredRow]]
+    damaged: tuple[int, ...] = ()
+    missing: int = 0
+    flaws: list[str] = field(default_factory=list)
+
+
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """True if nothing was ever written: the file is new, or whoever made it was ended before it wrote its tables."""
+    pages, application, tables = (
+        _one(connection, question)
+        for question in ("PRAGMA page_count", "PRAGMA application_id", "SELECT count(*) FROM sqlite_master")
+    )
+    return bool(pages <= 1 and application == 0 and tables == 0)
+
+
+def check_kind(connection: sqlite3.Connection, path: str) -> None:
+    """Raise OutboxUnreadable where this is no outbox, or one of a later version."""
+    if _one(connection, "PRAGMA application_id") != APPLICATION:
+        raise unreadable(path, "it is no outbox", "name another file; this one was not changed")
+    version = _one(connection, "PRAGMA user_version")
+    if version > VERSION:
+        problem = f"it has version {version}, and this release reads {VERSION} at most"
+        raise unreadable(path, problem, "use the release that wrote it, or a later one; the file was not changed")
+    if version < 1:
+        raise unreadable(path, f"it has version {version}, which never was")
+
+
+def write_all(connection: sqlite3.Connection, account: Account, rows: list[tuple[int, int, bytes]]) -> None:
+    """Make the tables and fill them, in one commit."""
+    connection.execute("BEGIN IMMEDIATE")
+    for table in TABLES.values():
+        connection.execute(table)
+    connection.execute(f"PRAGMA application_id = {APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.executemany("INSERT INTO signals VALUES (?, ?, ?)", rows)
+    for table in ("account", "spare"):
+        connection.execute(f"INSERT INTO {table} VALUES (1, ?)", (account.packed(),))  # noqa: S608  # one of two names
+    connection.execute("COMMIT")
+
+
+def read_all(connection: sqlite3.Connection, path: str) -> Contents:
+    """Read and check everything; raise OutboxUnreadable where not even whose file it is can be read."""
+    flaws: list[str] = []
+    try:
+        tables = dict(connection.execute("SELECT name, sql FROM sqlite_master").fetchall())
+        found = _one(connection, "PRAGMA quick_check(1)")
+    except sqlite3.DatabaseError as error:
+        tables, found = {}, str(error)
+        _only_damage(error)
+    if tables != TABLES and tables:
+        flaws.append("its tables are not those of an outbox")
+    if found != "ok":
+        flaws.append(str(found).replace("\n", " "))
+    account, spare = (_account(connection, table) for table in ("account", "spare"))
+    if account is None or spare is None:
+        flaws.append("its account is damaged")
+    known = account or spare
+    if known is None:
+        raise unreadable(path, "it is damaged, and does not say any more whose signals it holds")
+    rows: list[tuple[int, StoredRow]] = []
+    damaged: list[int] = []
+    total, seed = 0, seed_of(known.sender)
+    for serial, told, body in _readable(connection, flaws):
+        row = decoded(seed, serial, told, body)
+        if row is None:
+            damaged.append(serial)
+        else:
+            rows.append((serial, row))
+            total += told
+    missing = 0
+    if account is not None:
+        missing = max(0, account.held - len(rows) - len(damaged))
+        if len(rows) + len(damaged) != account.held or (not damaged and total % MODULUS != account.total):
+            flaws.append(f"it says that it holds {account.held} signals, and {len(rows)} good ones are there")
+    if damaged:
+        flaws.append("rows do not match their checksums")
+    next_serial = known.next_serial if account is not None else known.next_serial + SERIALS_APART
+    whole = msgspec.structs.replace(known, next_serial=next_serial, held=len(rows), total=total % MODULUS)
+    return Contents(account=whole, rows=rows, damaged=tuple(damaged), missing=missing, flaws=flaws)
+
+
+def _account(connection: sqlite3.Connection, table: str) -> Account | None:
+    try:
+        return unpacked(_one(connection, f"SELECT body FROM {table} WHERE id = 1"))  # noqa: S608  # one of two names
+    except sqlite3.DatabaseError as error:
+        _only_damage(error)
+        return None
+
+
+def _readable(connection: sqlite3.Connection, flaws: list[str]) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield the rows in order of their serials; where a page cannot be read, those before it and those behind it."""
+    columns = "SELECT serial, checksum, body FROM signals"
+    before: list[tuple[Any, Any, Any]] = []
+    try:
+        for row in connection.execute(f"{columns} ORDER BY serial"):
+            before.append(row)
+    except sqlite3.DatabaseError as error:
+        _only_damage(error)
+        flaws.append(str(error))
+    else:
+        yield from before
+        return
+    last = before[-1][0] if before else -1
+    behind: list[tuple[Any, Any, Any]] = []
+    try:
+        for row in connection.execute(f"{columns} WHERE serial > ? ORDER BY serial DESC", (last,)):
+            behind.append(row)
+    except sqlite3.DatabaseError as error:
+        _only_damage(error)
+    yield from before
+    yield from reversed(behind)
+
+
+def _only_damage(error: sqlite3.DatabaseError) -> None:
+    """Raise again what is no damage of the file; a table that is missing is."""
+    if not is_damage(error) and "no such" not in str(error):
+        raise error
+
+
+def _one(connection: sqlite3.Connection, question: str) -> Any:
+    row = connection.execute(question).fetchone()
+    return row[0] if row is not None else None
