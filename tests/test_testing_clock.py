@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from contextvars import ContextVar, copy_context
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from reconnect.ports import Clock
 from reconnect.testing import Deadlock, FakeClock, run
+from reconnect.testing.clock import VirtualLoop
 
 
 def test_waiting_takes_no_time_and_lands_on_the_exact_instant() -> None:
@@ -253,3 +256,91 @@ def test_two_runs_are_the_same() -> None:
         return seen
 
     assert trace() == trace()
+
+
+def test_a_pause_of_the_process_makes_everything_late_and_nothing_lost() -> None:
+    """A20, A21: the process was stopped, and time went on."""
+    clock = FakeClock(now=0.0, wall=500.0)
+    fired: list[tuple[str, float]] = []
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(1.0, lambda: fired.append(("a", clock.now())))
+        loop.call_later(2.0, lambda: fired.append(("b", clock.now())))
+        loop.call_later(9.0, lambda: fired.append(("c", clock.now())))
+        clock.pause(5.0)
+        assert (clock.now(), clock.wall(), loop.time()) == (5.0, 505.0, 5.0)
+        await clock.advance(10.0)
+
+    run(story(), clock)
+    assert fired == [("a", 5.0), ("b", 5.0), ("c", 9.0)]
+
+
+def test_what_is_due_already_runs_in_the_next_turn_although_others_are_busy() -> None:
+    async def story() -> None:
+        loop, fired = asyncio.get_running_loop(), list[str]()
+        loop.call_later(-1.0, fired.append, "late")
+        cancelled = loop.call_later(0.0, fired.append, "cancelled")
+        cancelled.cancel()
+        for _ in range(3):  # the loop is never idle
+            await asyncio.sleep(0)
+        assert fired == ["late"]
+
+    run(story())
+
+
+def test_timers_are_known_while_they_are_due_and_no_longer() -> None:
+    """U09: what is left behind can be seen."""
+    clock = FakeClock()
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        assert clock.timers == []
+        second, first = loop.call_later(2, print), clock.call_at(clock.now() + 1, lambda: None)
+        assert clock.timers == [first, second]
+        second.cancel()
+        assert clock.timers == [first]
+        await clock.advance(1)
+        assert clock.timers == []
+
+    run(story(), clock)
+
+
+def test_deadlines_that_were_kept_do_not_pile_up() -> None:
+    """Most timers are cancelled long before their instant, and a simulation sets millions."""
+    clock = FakeClock()
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        kept = [loop.call_later(3_600 + number, print) for number in range(10)]
+        for _ in range(5_000):
+            loop.call_later(60.0, print).cancel()
+        assert len(loop._heap) < 1_000
+        assert clock.timers == kept
+        for timer in kept:
+            timer.cancel()
+
+    run(story(), clock)
+
+
+def test_a_callback_runs_in_its_context_and_its_error_is_told_to_the_loop() -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="outside")
+    seen: list[str] = []
+    complaints: list[dict[str, Any]] = []
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: complaints.append(context))
+        there = copy_context()
+        there.run(variable.set, "there")
+        loop.call_later(1, lambda: seen.append(variable.get()), context=there)
+        variable.set("here")
+        loop.call_later(1, lambda: seen.append(variable.get()))
+        loop.call_later(1, divmod, 1, 0)
+        variable.set("elsewhere")
+        await asyncio.sleep(2)
+
+    run(story())
+    assert seen == ["there", "here"]
+    assert [type(complaint["exception"]) for complaint in complaints] == [ZeroDivisionError]

@@ -5,71 +5,41 @@
         transport = await network.dialer("alice")("ws://hub.test")
         network.half_open("alice")   # alice's link looks open and carries nothing
 
-A fault holds for one party, or for all with None, for links that are open and for dials to come, until `restore`. It runs the
-same in virtual and in real time.
+A fault holds for one party, or for all with None, for links that are open and for dials to come, until `restore`. What it may do
+to messages stands in `reconnect.testing.weather`. It runs the same in virtual and in real time, and the same seed makes the same
+weather.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from enum import StrEnum
+import math
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
+from random import Random
 from types import TracebackType
+from typing import Final
 
 import msgspec
 
-from reconnect.errors import TransportFailed
+from reconnect.errors import BadArgument, TransportFailed
 from reconnect.ports import Dialer, Transport
 from reconnect.reasons import Cause, Reason
 from reconnect.record import Record
-from reconnect.transport.memory import MemoryTransport, memory_pair
+from reconnect.testing.weather import Direction, Link, Weather
+from reconnect.transport.memory import MemoryTransport
 
 Attend = Callable[[Transport], Awaitable[None]]
 
-
-class Direction(StrEnum):
-    """Which way messages no longer pass."""
-
-    TO_HUB = "to_hub"
-    FROM_HUB = "from_hub"
-    BOTH = "both"
+DIALS_KEPT: Final = 1_000  # more than a test looks at; a simulation dials for hours
 
 
-class Weather(Record):
-    """What one party's network does."""
-
-    refusing: bool = False
-    hanging: bool = False
-    blocked: Direction | None = None
-    delay: float = 0.0
-
-
-class Dial(Record):
+class Dial(Record, kw_only=True):
     """One attempt to reach the hub, and the loop's time at which it began."""
 
     party: str
     url: str
     at: float
-
-
-class Link:
-    """One open connection through the network."""
-
-    def __init__(self, party: str, url: str) -> None:
-        self.party, self.url = party, url
-        self.client, self.hub = memory_pair()
-
-    def feel(self, weather: Weather) -> None:
-        """Let both directions do what the weather says."""
-        for pipe, direction in ((self.hub.incoming, Direction.TO_HUB), (self.client.incoming, Direction.FROM_HUB)):
-            pipe.stalled = weather.blocked in (direction, Direction.BOTH)
-            pipe.delay = weather.delay
-            pipe.flow()
-
-    def cut(self) -> None:
-        """Reset both ends at once; what is on the way is lost."""
-        for end in (self.client, self.hub):
-            end.incoming.cut(Cause(reason=Reason.CLOSED, detail="the network cut the link"))
 
 
 class Listener:
@@ -114,14 +84,20 @@ class Listener:
 
 
 class MemoryNetwork:
-    """Connects dialers to listeners; `dials` is every attempt so far."""
+    """Connects dialers to listeners; `dials` are the latest attempts, at most 1,000, and `dialed` is how many there were.
 
-    def __init__(self) -> None:
+    A party is a name: a member's is what its dialer was asked for with, a hub's is its url. Chance follows `seed`.
+    """
+
+    def __init__(self, *, seed: int = 0) -> None:
         self.dials: list[Dial] = []
+        self.dialed = 0
+        self._chance = Random(seed)
         self._links: dict[Link, None] = {}
         self._listeners: dict[str, Listener] = {}
         self._everyone = Weather()
         self._weather: dict[str, Weather] = {}
+        self._partitions: list[tuple[frozenset[str], frozenset[str]]] = []
         self._changed = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -153,32 +129,42 @@ class MemoryNetwork:
         """Return the dialer of one party (ports.Dialer)."""
 
         async def dial(url: str) -> Transport:
-            self.dials.append(Dial(party=party, url=url, at=asyncio.get_running_loop().time()))
-            await self._reach(party)
+            self._note(Dial(party=party, url=url, at=asyncio.get_running_loop().time()))
+            await self._reach(party, url)
             listener = self._listeners.get(url)
-            if listener is None or self.weather(party).refusing:
+            weather = self.weather(party, url)
+            if listener is None or weather.refusing:
                 raise TransportFailed(Cause(reason=Reason.UNREACHABLE, detail=f"nobody answers at {url}"))
-            link = Link(party, url)
-            link.feel(self.weather(party))
+            link = Link(party, url, self._chance.random)
+            link.feel(weather)
             self._links[link] = None
             listener.accept(link)
             return link.client
 
         return dial
 
-    async def _reach(self, party: str) -> None:
+    def _note(self, dial: Dial) -> None:
+        self.dialed += 1
+        self.dials.append(dial)
+        del self.dials[:-DIALS_KEPT]
+
+    async def _reach(self, party: str, url: str) -> None:
         """Return when packets pass both ways; a dial takes a round trip."""
-        while self.weather(party).hanging or self.weather(party).blocked:
+        while self.weather(party, url).hanging or self.weather(party, url).blocked:
             self._changed.clear()
             await self._changed.wait()
-        if self.weather(party).delay:
-            await asyncio.sleep(2 * self.weather(party).delay)
+        weather = self.weather(party, url)
+        if weather.delay or weather.jitter:
+            await asyncio.sleep(2 * (weather.delay + weather.jitter * self._chance.random()))
 
     # -- the weather ---------------------------------------------------------------------------------------------------------
 
-    def weather(self, party: str) -> Weather:
-        """Return what this party's network does."""
-        return self._weather.get(party, self._everyone)
+    def weather(self, party: str, url: str | None = None) -> Weather:
+        """Return what this party's network does, on its way to a hub where one is named."""
+        weather = self._weather.get(party, self._everyone)
+        if url is not None and any(party in one and url in other for one, other in self._partitions):
+            return msgspec.structs.replace(weather, blocked=Direction.BOTH)
+        return weather
 
     def cut(self, party: str | None = None) -> None:
         """Reset the open links; new dials are as before."""
@@ -194,16 +180,68 @@ class MemoryNetwork:
         """Let dials neither succeed nor fail."""
         self._change(party, hanging=True)
 
+    @contextmanager
+    def outage(self, party: str | None = None, *, silent: bool = False) -> Iterator[None]:
+        """For as long as the block lasts, links are reset and dials refused; a `silent` outage looks open and carries nothing."""
+        if silent:
+            self.half_open(party)
+        else:
+            self.refuse(party)
+            self.cut(party)
+        try:
+            yield
+        finally:
+            self._change(party, refusing=False, blocked=None)
+
     def half_open(self, party: str | None = None, direction: Direction = Direction.BOTH) -> None:
         """Let links look open and carry nothing, one way or both; as on a real one, what was sent arrives if they recover."""
-        self._change(party, blocked=direction)
+        self._change(party, blocked=Direction(direction))
 
     def delay(self, seconds: float, party: str | None = None) -> None:
         """Let messages take this long, each way."""
-        self._change(party, delay=seconds)
+        self._change(party, delay=_checked("seconds", seconds))
+
+    def jitter(self, seconds: float, party: str | None = None) -> None:
+        """Let each message take up to so many seconds more; those behind it on its link wait for it."""
+        self._change(party, jitter=_checked("seconds", seconds))
+
+    def throttle(self, bytes_per_second: float | None, party: str | None = None) -> None:
+        """Let each direction of a link carry no more than this, and a writer wait; None takes the limit away."""
+        if bytes_per_second is not None and not _checked("bytes_per_second", bytes_per_second):
+            raise BadArgument("bytes_per_second is 0, and a line that carries nothing is half_open()")
+        self._change(party, bytes_per_second=bytes_per_second)
+
+    def duplicate(self, share: float, party: str | None = None) -> None:
+        """Let this share of stream frames (bytes), from 0 to 1, arrive twice."""
+        self._change(party, duplicated=_checked("share", share, most=1.0))
+
+    def reorder(self, share: float, party: str | None = None) -> None:
+        """Let this share of stream frames (bytes), from 0 to 1, overtake the one before, where both are on the way."""
+        self._change(party, reordered=_checked("share", share, most=1.0))
+
+    def partition(self, one: str | Collection[str], other: str | Collection[str]) -> None:
+        """Let nothing pass between two groups of parties, members' names on one side and hubs' urls on the other, until heal().
+
+        Links between them look open, as with half_open(), and dials hang. Raises BadArgument where no hub is named: members
+        talk to hubs, and never to each other.
+        """
+        first, second = (frozenset([group] if isinstance(group, str) else group) for group in (one, other))
+        if not any("://" in name for name in first | second):
+            raise BadArgument(
+                f"no hub among {sorted(first | second)}; name it by its url, as in partition('anna', 'ws://hub.test')"
+            )
+        self._partitions += [(first, second), (second, first)]
+        self._feel()
+
+    def heal(self) -> None:
+        """End all partitions; what waited arrives."""
+        self._partitions.clear()
+        self._feel()
 
     def restore(self, party: str | None = None) -> None:
-        """End all faults; what waited arrives."""
+        """End all faults of one party, or with None all that there are, partitions among them; what waited arrives."""
+        if party is None:
+            self._partitions.clear()
         self._change(party, **msgspec.structs.asdict(Weather()))
 
     def _change(self, party: str | None, **change: object) -> None:
@@ -211,6 +249,16 @@ class MemoryNetwork:
             self._everyone = msgspec.structs.replace(self._everyone, **change)
         for name in [party] if party else list(self._weather):
             self._weather[name] = msgspec.structs.replace(self.weather(name), **change)
+        self._feel()
+
+    def _feel(self) -> None:
         for link in self.links:
-            link.feel(self.weather(link.party))
+            link.feel(self.weather(link.party, link.url))
         self._changed.set()
+
+
+def _checked(name: str, value: float, most: float = math.inf) -> float:
+    if not 0.0 <= value <= most or math.isinf(value):
+        limit = "a finite number that is not negative" if most == math.inf else f"a number from 0 to {most:g}"
+        raise BadArgument(f"{name} is {value!r}; give {limit}")
+    return value
