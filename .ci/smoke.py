@@ -27,6 +27,8 @@ def main() -> None:
     charts = [reconnect.load_chart(name) for name in chart_names()]
     assert len(charts) == 5, charts
     assert (files("reconnect") / "py.typed").is_file()
+    for name in ("page.css", "page.js"):
+        assert (files("reconnect.evidence") / name).is_file(), name
     for name in reconnect.__all__:
         getattr(reconnect, name)
     status = asyncio.run(asyncio.wait_for(talk(), 30))

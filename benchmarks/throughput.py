@@ -118,8 +118,11 @@ async def sender(url: str, token: str, signals: int, audit: str | None) -> None:
         receipts = []
         for start in range(0, signals, CHUNK):
             for _ in range(min(CHUNK, signals - start)):
-                await session.wait_room()
-                receipts.append(session.signal(PAYLOAD))
+                try:
+                    receipts.append(session.signal(PAYLOAD))
+                except reconnect.OutboxFull:
+                    await session.wait_room()
+                    receipts.append(session.signal(PAYLOAD))
             await asyncio.sleep(0)
         await session.drain()
         delivered = sum(receipt.outcome is not None and receipt.outcome.delivered for receipt in receipts)

@@ -24,7 +24,18 @@ from reconnect.version import __version__
 if TYPE_CHECKING:
     from reconnect.auth import make_token
     from reconnect.chart import Statechart, load_chart
-    from reconnect.client import Outbox, Publisher, Receipt, Session, SignalStream, Statistics, Subscriber, connect
+    from reconnect.client import (
+        AckSignal,
+        AckStream,
+        Outbox,
+        Publisher,
+        Receipt,
+        Session,
+        SignalStream,
+        Statistics,
+        Subscriber,
+        connect,
+    )
     from reconnect.core.frames import Gap, Member, Stream
     from reconnect.core.notices import (
         Attempt,
@@ -50,20 +61,27 @@ if TYPE_CHECKING:
         SubscriberConnected,
         SubscriberDestroyed,
         SubscriberDisconnected,
+        Told,
         Updated,
     )
     from reconnect.errors import (
+        AnswerFailed,
         BadArgument,
         BadSignal,
         BadUrl,
         ChartError,
         ConnectFailed,
+        DrainTimedOut,
         HubClosed,
         IllegalTransition,
         NotConnected,
+        OutboxFailed,
         OutboxFull,
+        OutboxInUse,
+        OutboxUnreadable,
         ReconnectError,
         RequestFailed,
+        RequestTimedOut,
         TokenRejected,
         UnknownEventName,
         WrongLoop,
@@ -71,30 +89,40 @@ if TYPE_CHECKING:
     from reconnect.hub import Hub
     from reconnect.reasons import Cause, CloseCode, OutcomeStatus, Reason, RejectCode, ResumeRefusal
     from reconnect.retry import RetryPolicy
+    from reconnect.store import Durability
+    from reconnect.store.held import Held
 
 _HOMES = {
     "reconnect.auth": ("make_token",),
     "reconnect.chart": ("Statechart", "load_chart"),
-    "reconnect.client": ("Outbox", "Publisher", "Receipt", "Session", "SignalStream", "Statistics", "Subscriber", "connect"),
+    "reconnect.client": (
+        "AckSignal", "AckStream", "Outbox", "Publisher", "Receipt", "Session", "SignalStream", "Statistics", "Subscriber",
+        "connect",
+    ),
     "reconnect.core.frames": ("Gap", "Member", "Stream"),
     "reconnect.core.notices": (
         "Attempt", "Connected", "ConnectionCreated", "ConnectionDestroyed", "ConnectionInterrupted", "ConnectionRestored",
         "Disconnected", "Outcome", "PublisherEnded", "PublisherInterrupted", "PublisherLive", "Reconnected", "Reconnecting",
         "Signal", "SignalReceived", "StreamCreated", "StreamDestroyed", "StreamInterrupted", "StreamRestored", "StreamUpdated",
-        "SubscriberConnected", "SubscriberDestroyed", "SubscriberDisconnected", "Updated",
+        "SubscriberConnected", "SubscriberDestroyed", "SubscriberDisconnected", "Told", "Updated",
     ),
     "reconnect.errors": (
-        "BadArgument", "BadSignal", "BadUrl", "ChartError", "ConnectFailed", "HubClosed", "IllegalTransition", "NotConnected",
-        "OutboxFull", "ReconnectError", "RequestFailed", "TokenRejected", "UnknownEventName",
-        "WrongLoop",
+        "AnswerFailed", "BadArgument", "BadSignal", "BadUrl", "ChartError", "ConnectFailed", "DrainTimedOut", "HubClosed",
+        "IllegalTransition", "NotConnected", "OutboxFailed", "OutboxFull", "OutboxInUse", "OutboxUnreadable", "ReconnectError",
+        "RequestFailed", "RequestTimedOut", "TokenRejected", "UnknownEventName", "WrongLoop",
     ),
     "reconnect.hub": ("Hub",),
     "reconnect.reasons": ("Cause", "CloseCode", "OutcomeStatus", "Reason", "RejectCode", "ResumeRefusal"),
     "reconnect.retry": ("RetryPolicy",),
+    "reconnect.store": ("Durability",),
+    "reconnect.store.held": ("Held",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AckSignal",
+    "AckStream",
+    "AnswerFailed",
     "Attempt",
     "BadArgument",
     "BadSignal",
@@ -109,14 +137,20 @@ __all__ = [
     "ConnectionInterrupted",
     "ConnectionRestored",
     "Disconnected",
+    "DrainTimedOut",
+    "Durability",
     "Gap",
+    "Held",
     "Hub",
     "HubClosed",
     "IllegalTransition",
     "Member",
     "NotConnected",
     "Outbox",
+    "OutboxFailed",
     "OutboxFull",
+    "OutboxInUse",
+    "OutboxUnreadable",
     "Outcome",
     "OutcomeStatus",
     "Publisher",
@@ -130,6 +164,7 @@ __all__ = [
     "Reconnecting",
     "RejectCode",
     "RequestFailed",
+    "RequestTimedOut",
     "ResumeRefusal",
     "RetryPolicy",
     "Session",
@@ -149,6 +184,7 @@ __all__ = [
     "SubscriberDestroyed",
     "SubscriberDisconnected",
     "TokenRejected",
+    "Told",
     "UnknownEventName",
     "Updated",
     "WrongLoop",

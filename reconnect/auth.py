@@ -45,7 +45,7 @@ SIGNATURE_ALGORITHMS: Final = frozenset(
 Key = str | bytes
 
 
-class Claims(Record):
+class Claims(Record, kw_only=True):
     """What a token says. Times are Unix seconds; `sub` is the client's id."""
 
     session: str

@@ -23,13 +23,20 @@
     ├── NotConnected           the call needs a session that is connected or coming back
     ├── WrongLoop              a session was used from another thread, or on another event loop than its own (also a RuntimeError)
     ├── OutboxFull             the bound on signals or bytes is reached, and the policy is to raise
+    ├── OutboxFailed           the file of an outbox cannot be used, or could not keep a signal (path, problem, serials)
+    │   ├── OutboxInUse        another program, or another Outbox of this one, has the file open
+    │   └── OutboxUnreadable   the file is damaged beyond reading, of a newer version, or no outbox at all
     ├── ConnectFailed          connect() did not reach `connected` (cause)
-    ├── RequestFailed          the hub refused a request, or the link dropped before its answer (code, possibly_sent)
+    ├── RequestFailed          a request was refused, or the link dropped before its answer (code, possibly_sent)
+    │   ├── RequestTimedOut    no answer came in time (also a TimeoutError)
+    │   └── AnswerFailed       the member that was asked has no answer (detail)
+    ├── DrainTimedOut          drain() waited in vain; signals are still without an outcome (also a TimeoutError)
     ├── TransportFailed        a transport could not be opened, or ended (cause); drivers translate it, users never see it
     ├── MalformedMessage       what arrived does not follow the wire format
     ├── TokenRejected          a token that cannot be accepted (reason)
     ├── AuditFailed            an audit file cannot be written or read (path, problem)
-    └── HubClosed              the hub is not serving
+    ├── HubClosed              the hub is not serving
+    └── DrawingUnavailable     a picture cannot be laid out: the extra `diagrams` is not installed as pinned (problem)
 
 Sentences are lower case, without a full stop; what a program needs is in attributes.
 """
@@ -191,6 +198,32 @@ class OutboxFull(ReconnectError):
         )
 
 
+class OutboxFailed(ReconnectError):
+    """The file `path` of an outbox cannot be used, or did not take signals: `serials` are those that were not kept.
+
+    `certain` is False where the disk failed in such a way that it may have kept them all the same.
+    """
+
+    def __init__(
+        self, path: Path | str, problem: str, remedy: str, *, serials: tuple[int, ...] = (), certain: bool = True
+    ) -> None:
+        self.path, self.problem, self.remedy = str(path), problem, remedy
+        self.serials, self.certain = serials, certain
+        super().__init__(f"outbox file {self.path}: {problem}; {remedy}")
+
+    def about(self, serials: tuple[int, ...]) -> OutboxFailed:
+        """Return the same error about these signals."""
+        return type(self)(self.path, self.problem, self.remedy, serials=serials, certain=self.certain)
+
+
+class OutboxInUse(OutboxFailed):
+    """Another program, or another Outbox of this one, has the file open; that one is not disturbed."""
+
+
+class OutboxUnreadable(OutboxFailed):
+    """The file is damaged beyond reading, was written by a newer version, or is no outbox at all. It was not changed."""
+
+
 _GATEWAY: Final = "what stands before the hub wants credentials of its own"
 _NO_HUB: Final = "what answers there is no hub of this library; check host and port"
 
@@ -229,6 +262,30 @@ class RequestFailed(ReconnectError):
         super().__init__(f"{request} failed: {why}" + (" (it may have been done)" if possibly_sent else ""))
 
 
+class RequestTimedOut(RequestFailed, TimeoutError):
+    """No answer to a request came within `seconds`."""
+
+    def __init__(self, request: str, *, seconds: float, possibly_sent: bool) -> None:
+        self.seconds = seconds
+        super().__init__(request, code=None, detail=f"no answer came within {seconds:g} s", possibly_sent=possibly_sent)
+
+
+class AnswerFailed(RequestFailed):
+    """The member that was asked has no answer, and says why in `detail`; whoever answers raises it with that sentence."""
+
+    def __init__(self, detail: str) -> None:
+        self.detail = detail
+        super().__init__("request()", code=None, detail=detail)
+
+
+class DrainTimedOut(ReconnectError, TimeoutError):
+    """drain() waited `seconds`, and `pending` signals have no outcome yet; they stay in the outbox."""
+
+    def __init__(self, *, pending: int, seconds: float) -> None:
+        self.pending, self.seconds = pending, seconds
+        super().__init__(f"drain() waited {seconds:g} s, and {pending} signals have no outcome yet; they stay in the outbox")
+
+
 class TransportFailed(ReconnectError):
     """A transport could not be opened, or ended; `cause` says why."""
 
@@ -259,3 +316,11 @@ class AuditFailed(ReconnectError):
 
 class HubClosed(ReconnectError):
     """The hub is not serving."""
+
+
+class DrawingUnavailable(ReconnectError):
+    """A picture cannot be laid out here; `problem` says what of the extra `diagrams` is missing."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        self.problem = problem
+        super().__init__(f"a picture cannot be drawn: {problem}; {remedy}")

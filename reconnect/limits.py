@@ -16,7 +16,11 @@ SLEEP_NOTICED_SECONDS: Final = 5.0  # a wake-up later than this means that the m
 PROBE_SECONDS: Final = 2.0  # after a sleep the hub has this long to answer
 CONSUMER_BACKLOG: Final = 256  # signals that one `signals()` iterator may have waiting before credit is withheld
 SUBSCRIBER_BACKLOG: Final = 64  # stream frames that one subscriber may have waiting; the oldest is dropped
+REQUEST_SECONDS: Final = 30.0  # for an answer: longer than most outages, and shorter than anybody's patience
+REQUESTS_AT_WORK: Final = 256  # requests that are answered at the same time; more are refused at once
+ANSWER_ERROR_CHARACTERS: Final = 500  # of why a request was not answered: enough to recognise it
 SEEN_SENDERS: Final = 4_096  # senders whose last serial is remembered to drop repeats
+PASSED_OVER: Final = 16  # stretches of serials, per sender, that never arrived and may still; the oldest is given up
 
 # -- retry -----------------------------------------------------------------------------------------------------------------
 FIRST_TRY_SECONDS: Final = 1.0  # a fleet that drops together must not return together
@@ -34,6 +38,14 @@ OUTBOX_SIGNALS: Final = 1_000  # 5 s at 200 signals a second; who sends more, or
 OUTBOX_BYTES: Final = 8 * 1024 * 1024  # about 1,000 signals with the most data that one may have
 IN_FLIGHT: Final = 1_024  # signals sent and not judged yet
 
+# -- the outbox on disk ----------------------------------------------------------------------------------------------------
+STORE_BATCH: Final = 2_000  # signals of one commit: enough to pay for a slow disk, few enough to be confirmed soon
+STORE_LOCK_SECONDS: Final = 0.5  # a backup may read the file for a moment; who has it open for longer keeps it
+STORE_RETRY_SECONDS: Final = 1.0  # how often a file that failed is opened anew
+STORE_WAL_BYTES: Final = 4 * 1024 * 1024  # what the write-ahead log grows to before it is brought into the file
+STORE_ROW_BYTES: Final = 128  # what a row takes beside the bytes of type and data; together they bound the file
+STORE_NEWS: Final = 256  # steps and findings that wait for an audit to be written to
+
 # -- the hub ---------------------------------------------------------------------------------------------------------------
 GRACE_SECONDS: Final = 60.0  # a lift, a tunnel or a change of network is over by then; nobody looks at a ghost for longer
 PING_SECONDS: Final = 2.0  # the platform's; two pings fit into the silence that ends a link
@@ -44,7 +56,7 @@ RESUMES_PER_SECOND: Final = 2_000  # what one hub can accept; the first-try wind
 LOG_SIGNALS: Final = 1_000  # what a member that returns can be handed, per session; as many as an outbox may hold
 LOG_BYTES: Final = 8 * 1024 * 1024  # bounds the memory of one session, whatever the size of its signals
 LOG_SECONDS: Final = 120.0  # twice the grace: what is older has no member to wait for
-WINDOW_ENTRIES: Final = 256  # entries sent beyond what the member has handled
+WINDOW_ENTRIES: Final = 1_024  # entries sent beyond what the member has handled: 100,000 a second with 10 ms for a round trip
 MEMBERS_PER_SESSION: Final = 1_000  # a signal to everyone costs one write for each of them
 SESSIONS: Final = 10_000  # bounds the memory of a hub that is asked for ever new sessions
 WANTS_PER_MEMBER: Final = 1_000  # publications and subscriptions of one member: one for each member of a full session
@@ -60,8 +72,7 @@ FIRST_TRY_MARGIN: Final = 1.2  # the advised window is this times the ideal time
 
 # -- the wire --------------------------------------------------------------------------------------------------------------
 MESSAGE_BYTES: Final = 1024 * 1024  # bounds what one message can make the other side hold in memory; a large picture fits
-BATCH_BYTES: Final = 16 * 1024  # signals and entries per message: 2 s on a line of 64 kbit/s, so that control frames pass in time
-ENTRY_CACHE_BYTES: Final = 1024 * 1024  # encoded entries that a dialect keeps, so that one entry for many members is encoded once
+BATCH_BYTES: Final = 32 * 1024  # signals and entries per message: 4 s on a line of 64 kbit/s, within the silence that ends a link
 UNSENT_BYTES: Final = 64 * 1024  # what a kernel may hold back: beyond it bulk would stand before control frames
 LISTEN_BACKLOG: Final = 1_024  # sockets that wait to be accepted: a fleet that comes back after a restart
 FRAME_BACKLOG_BYTES: Final = 256 * 1024  # unwritten stream frames; stale media is worth nothing
@@ -69,6 +80,8 @@ CONTROL_BACKLOG_BYTES: Final = 4 * 1024 * 1024  # unwritten control frames: beyo
 
 # -- charts ----------------------------------------------------------------------------------------------------------------
 STATES_PER_LEVEL: Final = 9  # a reviewer keeps that many states beside each other in view, and no more
+LABEL_PIXELS: Final = 9  # letters of a picture, at the width that it is meant for; smaller ones are not read but guessed
+LAYOUT_SECONDS: Final = 30.0  # laying out a picture takes hundredths of a second; beyond this the program hangs
 
 # -- tokens ----------------------------------------------------------------------------------------------------------------
 SECRET_BYTES: Final = 32  # HMAC with SHA-256 needs a key as long as its output (RFC 7518, section 3.2)
@@ -79,3 +92,12 @@ TOKEN_LEEWAY_SECONDS: Final = 5.0  # how far the clocks of the issuer and the hu
 # -- the audit -------------------------------------------------------------------------------------------------------------
 AUDIT_TEXT_CHARACTERS: Final = 500  # of one text in a record; what others said is cut, so that no line grows without bound
 AUDIT_SECRETS: Final = 32  # tokens and secrets that are looked for in every text; the oldest are long expired
+AUDIT_HOLD_SECONDS: Final = 0.25  # what happens on the signals' path is gathered for so long: four lines a second, at any rate
+AUDIT_HELD_INPUTS: Final = 256  # and for no more than so many inputs, so that no line grows without bound
+CHECKPOINT_RECORDS: Final = 1_000  # a published head vouches for all but the last few seconds of a busy session
+CHECKPOINT_SECONDS: Final = 60.0  # and for all but the last minute of a quiet one
+JOURNAL_FILE_BYTES: Final = 64 * 1024 * 1024  # a file that any editor opens, and a day of a busy session
+REPORT_RECORDS: Final = 2_000  # raw records in a report: more than anyone reads, and a page that opens at once
+REPORT_STATES: Final = 20_000  # stays in states of one timeline: a session that drops every ten seconds for half a day
+REPORT_TRACKS: Final = 40  # timelines in a report: a screenful or three, of a hub with many members the first
+REPORT_LEDGER_ROWS: Final = 1_000  # outages, and records of signals that were not simply delivered, each in a row of a table

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from reconnect.core.frames import Capabilities, Entry, Frame, Join
 from reconnect.core.question import RetryAnswer, RetryQuestion
+from reconnect.errors import OutboxFailed
 from reconnect.record import Record
 
 
@@ -32,7 +33,7 @@ class Transport(Protocol):
         """Write one message; return when there is room for another. Raise TransportFailed once it has ended."""
 
     async def receive(self) -> str | bytes:
-        """Return the next message; raise TransportFailed with the cause once it has ended."""
+        """Return the next message; raise TransportFailed with the cause once it has ended, behind all that arrived before."""
 
     async def close(self, code: int, detail: str) -> None:
         """End politely, within a short limit of its own."""
@@ -78,13 +79,16 @@ class AuditSink(Protocol):
 
 
 class OutboxStore(Protocol):
-    """Keeps signals until they have an outcome. `put` calls `stored` with the highest safe serial, in this turn or later."""
+    """Keeps signals until they have an outcome.
 
-    def put(self, rows: Sequence[Any], stored: Callable[[int], None]) -> None: ...
+    `put` calls `stored` with the highest safe serial, or with OutboxFailed about those that are not kept, in this turn or later.
+    """
+
+    def put(self, rows: Sequence[Any], stored: Callable[[int | OutboxFailed], None]) -> None: ...
     def forget(self, serials: Sequence[int]) -> None: ...
 
 
-class Appended(Record):
+class Appended(Record, kw_only=True):
     """What a log answered: the entries with their positions, in its life `epoch`."""
 
     epoch: str
@@ -101,7 +105,7 @@ class SessionLog(Protocol):
     def forget(self, session: str) -> None: ...
 
 
-class Principal(Record):
+class Principal(Record, kw_only=True):
     """Who a token speaks for: bound to one session. `expired` may resume, but makes no new connection."""
 
     client_id: str

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     HOLE = "hole"  # an entry was missing between two that arrived
     PROTOCOL_ERROR = "protocol_error"  # the other side broke the protocol
     FORCED = "forced"  # asked for by reconnect_now(force=True)
+    OWN_CHART = "own_chart"  # an event asked for it that only the session's own chart has
     TOKEN_UNAVAILABLE = "token_unavailable"  # the token callable raised  # noqa: S105
     TOKEN_EXPIRED = "token_expired"  # the token's time is over; a token callable is asked for a new one  # noqa: S105
     # Answers that end a session or a stay in it.
@@ -41,6 +42,7 @@ class Reason(StrEnum):
     GAVE_UP = "gave_up"  # the retry policy said stop
     POLICY_ERROR = "policy_error"  # the retry policy raised, or its delay is no delay
     SERVER_SAID_STOP = "server_said_stop"  # a refusal whose retry_after is no delay
+    AUDIT_FAILED = "audit_failed"  # the journal cannot be written, and the session is not to go on without it
     # How the others' streams and connections end.
     NETWORK_DISCONNECTED = "network_disconnected"  # a peer's grace is over
     UNPUBLISHED = "unpublished"  # a publisher ended its stream on purpose
@@ -49,6 +51,7 @@ class Reason(StrEnum):
     # Why a signal has the outcome that it has.
     POISON = "poison"  # resending this signal ended two transports in a row
     OPTED_OUT = "opted_out"  # it said retry_after_reconnect=False, and there was an outage
+    SESSION_LOST = "session_lost"  # it said session_only=True, and the connection could not be resumed
     OVERFLOW = "overflow"  # the outbox was full
     TTL = "ttl"  # its time to live ran out
     CANCELLED = "cancelled"  # taken back by receipt.cancel()
@@ -62,7 +65,7 @@ class OutcomeStatus(StrEnum):
     DELIVERED = "delivered"  # it is in the session's log; that says nothing about receivers
     REJECTED = "rejected"  # the hub did not take it; `code` says why
     EXPIRED = "expired"  # its ttl ran out while it waited
-    DROPPED = "dropped"  # it was not sent: it had opted out of waiting, or the outbox was full
+    DROPPED = "dropped"  # it was not sent: it had opted out of waiting or of another connection, or the outbox was full
     CANCELLED = "cancelled"  # its sender took it back before it was sent
     FAILED = "failed"  # it is not known to be delivered; `possibly_sent` says whether it may have been all the same
     WRITTEN = "written"  # handed to a transport whose dialect has no acknowledgements
@@ -111,7 +114,7 @@ class CloseCode(IntEnum):
     SESSION_ENDED = 4506  # the session ended for everyone
 
 
-class Cause(Record):
+class Cause(Record, kw_only=True):
     """Why a transport or an attempt ended: the reason, whether coming back is pointless, and what the hub advised.
 
     `retry_after` is in seconds and obeyed exactly; `code` is the close code or HTTP status, `detail` a sentence for people.

@@ -10,14 +10,13 @@ The rules that this module keeps:
 - Numbers that count stay within what JSON carries exactly, and the data of a signal that gets into a hub can be read by every
   receiver: no number beyond a double, no lone surrogate, nothing nested deeper than DATA_DEPTH.
 - A hub copies data out of its message, so that one small signal in a log does not keep a large message alive.
-- What goes to many members is encoded once.
+- What goes to many members in one turn is encoded once, and many frames in one call.
 """
 
 from __future__ import annotations
 
 import re
 import struct
-from collections import OrderedDict
 from collections.abc import Sequence
 from operator import is_
 from typing import Any, Final, Literal, get_args
@@ -27,12 +26,13 @@ import msgspec
 from reconnect.core.frames import NULL, Capabilities, Entry, Frame, FromHub, FromMember, SendSignal, Unknown
 from reconnect.core.nesting import too_deep
 from reconnect.errors import MalformedMessage
-from reconnect.limits import ENTRY_CACHE_BYTES
+from reconnect.limits import DATA_DEPTH
 
 SUBPROTOCOL: Final = "reconnect.v1"
 
 Pairs = Sequence[tuple[Entry, int]]  # entries, each with the position of the one before it for some member
 
+_FILLED: Final = 0.9  # of a message: frames are rarely all as long as the first of them
 _NUMBER: Final = struct.Struct(">I")
 _FIELD: Final = re.compile(r" - at `\$(?:\[(?P<index>\d+|\.\.\.)\])?\.?(?P<field>[^`]*)`$")
 _KIND: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -50,8 +50,6 @@ class HubDialect:
         self._kinds = {_tag(kind): msgspec.json.Decoder(kind) for kind in get_args(read)}
         self._misplaced = {_tag(kind) for kind in get_args(sent)} - self._kinds.keys()
         self._encoder = msgspec.json.Encoder()
-        self._encoded: OrderedDict[int, tuple[Entry, bytes]] = OrderedDict()
-        self._encoded_bytes = 0
         self._latest: tuple[Sequence[Pairs], int, list[str]] = ((), 0, [])
 
     def __repr__(self) -> str:
@@ -61,12 +59,7 @@ class HubDialect:
 
     def encode(self, frames: Sequence[Frame], message_bytes: int) -> list[str]:
         """Return the messages for these frames; a frame that is longer than `message_bytes` by itself travels alone."""
-        if not frames:
-            return []
-        whole = self._encoder.encode(frames[0] if len(frames) == 1 else list(frames))
-        if len(frames) == 1 or len(whole) <= message_bytes:
-            return [whole.decode()]
-        return _pack([self._encoder.encode(frame) for frame in frames], message_bytes)
+        return self._encode(frames, message_bytes)
 
     def encode_entries(self, parcels: Sequence[Pairs], message_bytes: int) -> list[str]:
         """Return the messages for entries of a log, each with the `after` that is right for a member.
@@ -75,27 +68,29 @@ class HubDialect:
         """
         latest, size, messages = self._latest
         if size != message_bytes or len(latest) != len(parcels) or not all(map(is_, latest, parcels)):
-            messages = _pack([self._encode_entry(*pair) for pairs in parcels for pair in pairs], message_bytes)
+            entries = [
+                entry if entry.after == after else msgspec.structs.replace(entry, after=after)
+                for pairs in parcels
+                for entry, after in pairs
+            ]
+            messages = self._encode(entries, message_bytes)
             self._latest = parcels, message_bytes, messages
         return messages
 
-    def _encode_entry(self, entry: Entry, after: int) -> bytes:
-        # The cache holds the entry itself, so its id stays its own for as long as it is a key.
-        kept = self._encoded.get(id(entry))
-        text = kept[1] if kept else self._keep(entry)
-        if after == entry.after:
-            return text
-        start = len(b'{"frame":"entry","position":,"after":') + len(str(entry.position))
-        return b"%b%d%b" % (text[:start], after, text[start + len(str(entry.after)) :])
-
-    def _keep(self, entry: Entry) -> bytes:
-        text = self._encoder.encode(entry)
-        self._encoded[id(entry)] = entry, text
-        self._encoded_bytes += len(text)
-        while self._encoded_bytes > ENTRY_CACHE_BYTES:
-            _, (_, oldest) = self._encoded.popitem(last=False)
-            self._encoded_bytes -= len(oldest)
-        return text
+    def _encode(self, frames: Sequence[Frame], message_bytes: int) -> list[str]:
+        """Encode at once as many frames as will probably fit into one message, and one by one only where they do not."""
+        messages: list[str] = []
+        encode, start = self._encoder.encode, 0
+        while start < len(frames):
+            first = encode(frames[start])
+            some = frames[start : start + max(1, int(_FILLED * message_bytes / len(first)))]
+            start += len(some)
+            whole = first if len(some) == 1 else encode(some)
+            if len(some) == 1 or len(whole) <= message_bytes:
+                messages.append(whole.decode())
+            else:
+                messages += _pack([encode(frame) for frame in some], message_bytes)
+        return messages
 
     # -- in ------------------------------------------------------------------------------------------------------------------
 
@@ -110,9 +105,7 @@ class HubDialect:
         except UnicodeError:
             raise MalformedMessage("a message is not valid UTF-8") from None
         if self.side == "hub":  # a member reads what it gets at once, a hub keeps it and hands it on
-            for index, frame in enumerate(frames):
-                if frame.__class__ is SendSignal:
-                    _own_data(frame, index)
+            _own_data(frames)
         return frames
 
     def _read(self, text: str) -> tuple[Frame, ...]:
@@ -195,19 +188,24 @@ def _join(batch: list[bytes]) -> str:
     return batch[0].decode() if len(batch) == 1 else (b"[" + b",".join(batch) + b"]").decode()
 
 
-def _own_data(frame: SendSignal, index: int) -> None:
-    """Copy a signal's data out of its message, and make sure that whoever gets it can read it."""
-    if frame.data is NULL:
-        return
-    data = frame.data.copy()
+def _own_data(frames: Sequence[Frame]) -> None:
+    """Copy the data of signals out of their message, and make sure that whoever gets it can read it."""
+    signals = [frame for frame in frames if frame.__class__ is SendSignal]
+    if not _is_readable(b"[%b]" % b",".join([signal.data for signal in signals]), DATA_DEPTH + 1):
+        for index, frame in enumerate(frames):
+            if isinstance(frame, SendSignal) and not _is_readable(bytes(frame.data), DATA_DEPTH):
+                raise MalformedMessage(f"frame {index} (signal): field data: a value that no receiver could read")
+    for signal in signals:
+        if signal.data is not NULL:
+            msgspec.structs.force_setattr(signal, "data", signal.data.copy())
+
+
+def _is_readable(json: bytes, depth: int) -> bool:
     try:
-        _ANYTHING.decode(data)
-        readable = not too_deep(bytes(data))
+        _ANYTHING.decode(json)
+        return not too_deep(json, depth)
     except (msgspec.DecodeError, RecursionError):
-        readable = False
-    if not readable:
-        raise MalformedMessage(f"frame {index} (signal): field data: a value that no receiver could read")
-    msgspec.structs.force_setattr(frame, "data", data)
+        return False
 
 
 def _plain(error: msgspec.DecodeError) -> str:

@@ -45,6 +45,7 @@ from reconnect.errors import TransportFailed
 from reconnect.ports import Transport
 from reconnect.reasons import Cause
 from reconnect.testing import FakeClock, MemoryNetwork, run
+from reconnect.testing.clock import VirtualLoop
 from reconnect.wire import HubDialect
 
 P = ParamSpec("P")
@@ -280,7 +281,9 @@ class Bench:
 
 def timers() -> list[asyncio.TimerHandle]:
     """Return what is due on the running loop."""
-    return [timer for timer in getattr(asyncio.get_running_loop(), "_scheduled", ()) if not timer.cancelled()]
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop), "real time has other timers as well"
+    return loop.timers
 
 
 def on_bench(told: Callable[Concatenate[Bench, P], Coroutine[Any, Any, None]]) -> Callable[P, None]:

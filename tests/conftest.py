@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import row_coverage
+from tests.renamed import use_other_names
 
 # No deadlines: they read a clock. The usual profile draws the same examples in every run; the full one looks for new ones.
 settings.register_profile("usual", deadline=None, derandomize=True, max_examples=100, database=None)
@@ -17,12 +22,18 @@ settings.register_profile(
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--full`: all the counts that a release wants, and the tests marked slow."""
+    """Add `--full`: all the counts that a release wants, and the tests marked slow; and `--renamed`, for the stories."""
     parser.addoption("--full", action="store_true", help="full counts, and the tests marked slow")
+    parser.addoption("--renamed", action="store_true", help="the session's chart has other names for its states and events")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("full" if config.getoption("--full") else "usual")
+    if config.getoption("--renamed"):
+        scratch = TemporaryDirectory(prefix="renamed-charts-")
+        config.add_cleanup(scratch.cleanup)
+        use_other_names(Path(scratch.name))
+    row_coverage.register(config)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -41,8 +41,12 @@ RESET: Final = Cause(reason=Reason.CLOSED, detail="connection reset by peer")
 COMING_AND_GOING: Final = (Connected, Reconnecting, Reconnected, Disconnected)
 TURNS: Final = 1_000  # in which time must get on; only a chart that was tampered with needs more
 
-# Which timer is armed in the states of each phase or role; `stable` may have fired already.
-ARMED: Final = {"waiting": "retry", "dialing": "deadline", "joining": "deadline", "closing": "close", "online": "stable"}
+# Which timer is armed in the states of each phase or role; `stable` may have fired already. No state of the library's own chart
+# is `recovering` without a phase; in `derived_charts` one is.
+ARMED: Final = {
+    "waiting": "retry", "dialing": "deadline", "joining": "deadline", "closing": "close", "online": "stable",
+    "recovering": "suspension",
+}  # fmt: skip
 
 
 @cache
@@ -329,7 +333,7 @@ class CoreWorld:
     @property
     def order(self) -> list[str]:
         """The names of everything that was told in this turn, with the keys of publications and subscriptions."""
-        told = [effect.notice for effect in self.turn if isinstance(effect, do.Notify)]
+        told = [notice for effect in self.turn for notice in do.told(effect)]
         return [f"{one.key} {one.name}" if isinstance(one, PublicationNotice) else one.name for one in told]
 
     @property
@@ -348,8 +352,7 @@ class CoreWorld:
 
     def notices(self, kind: type[N]) -> list[N]:
         """Return what was told so far, of one kind."""
-        told = [effect.notice for effect in self.effects if isinstance(effect, do.Notify)]
-        return [notice for notice in told if isinstance(notice, kind)]
+        return [notice for effect in self.effects for notice in do.told(effect) if isinstance(notice, kind)]
 
     def notes(self, what: str) -> list[do.Note]:
         """Return what was written down under this name."""

@@ -54,7 +54,7 @@ on = ["tick"]
 in = ["shut"]
 why = "Cannot be: the spring is at rest."
 """
-NAMES = ["member", "publisher", "session", "signal", "subscriber"]
+NAMES = ["member", "outbox", "publisher", "session", "signal", "subscriber"]
 
 
 def test_the_librarys_charts_are_found_by_name() -> None:
@@ -133,7 +133,7 @@ def test_a_name_that_is_no_chart(tmp_path: Path) -> None:
         load_chart("sesion")
     assert str(caught.value) == (
         f"{charts_folder() / 'sesion.toml'}: the file cannot be read (No such file or directory); "
-        "give the path of a chart, or one of the names member, publisher, session, signal, subscriber"
+        "give the path of a chart, or one of the names member, outbox, publisher, session, signal, subscriber"
     )
     with pytest.raises(ChartUnreadable, match="Is a directory"):
         load_chart(tmp_path)

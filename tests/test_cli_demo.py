@@ -18,7 +18,9 @@ from reconnect.audit import read_records
 from reconnect.cli import demo
 from reconnect.cli.demo import MEMBERS, Child, Demo, ProcessFailed
 from reconnect.cli.ledger import Ledger
-from reconnect.testing import FakeClock, run
+from reconnect.evidence.report import report
+from reconnect.evidence.verify import verify
+from reconnect.testing import FakeClock, assert_replays, run
 
 Report = Callable[[str, dict[str, Any]], None]
 
@@ -481,7 +483,10 @@ def test_a_real_process_gets_its_options_and_says_what_is_wrong_with_them() -> N
 def test_the_real_demo_balances_its_ledger(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Real processes, real sockets, four kinds of outages: nothing lost, doubled or reordered, and every signal accounted for."""
+    """Real processes, real sockets, four kinds of outages: nothing lost, doubled or reordered, every signal accounted for.
+
+    U06: both members' journals hold, and say what the ledger says, which knows nothing of them.
+    """
     monkeypatch.setattr(sys, "argv", ["reconnect", "demo", "--json", "--audit", str(tmp_path)])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -501,5 +506,14 @@ def test_the_real_demo_balances_its_ledger(
     assert ledger["audit"] == str(tmp_path / "publisher.jsonl")
     for path in ledger["audits"]:
         records = list(read_records(path))
-        assert (records[0]["record"], records[-1]["record"]) == ("start", "stop")
+        assert (records[0]["record"], records[-1]["record"]) == ("journal", "stop")
         assert {"chart", "policy", "step", "outcomes"} <= {record["record"] for record in records}
+    audits = verify(ledger["audits"])
+    for audit in audits:
+        assert audit.holds, audit.objections[:3]
+    assert sum(audit.submitted for audit in audits) == ledger["sent"]
+    assert sum(audit.outages for audit in audits) == ledger["outages"]
+    assert sum(audit.outcomes.get("dropped", 0) for audit in audits) == ledger["dropped"]
+    for path in ledger["audits"]:
+        assert assert_replays(path).compared["steps"] > 0
+        assert "<strong>The journal holds.</strong>" in report(path).page

@@ -27,3 +27,13 @@ async def test_an_outcome_without_a_receipt_is_nobodys(bench: Bench) -> None:
     receipt = session.signal("one")
     session._front.settle((99, receipt.serial), Outcome(status=OutcomeStatus.DELIVERED))
     assert receipt.outcome is not None
+
+
+@on_bench
+async def test_iterators_and_observers_have_their_turn_in_the_order_in_which_they_came(bench: Bench) -> None:
+    """U07: what hung on the order of a set hung on addresses, and was another in each run."""
+    session, _ = await bench.online()
+    streams = [session.signals() for _ in range(12)]
+    assert list(session._front.iterators) == streams
+    del streams[3:9]
+    assert list(session._front.iterators) == streams

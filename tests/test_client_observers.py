@@ -93,9 +93,8 @@ def test_signals_of_one_type_are_observed_by_it() -> None:
     bunch = Bunch()
     bunch.on("signal:chat", lambda event: calls.append("chat"))
     bunch.on("signal", lambda event: calls.append("any"))
-    bunch.tell(received("chat"))
-    bunch.tell(received("move"))
-    bunch.tell(received(""))
+    for type in ("chat", "move", ""):
+        bunch.tell_signal(received(type))
     assert calls == ["any", "chat", "any", "any"]
     bunch.off("signal:chat", None)
     bunch.tell(received("chat"))

@@ -6,16 +6,34 @@ import asyncio
 
 import pytest
 
-from reconnect.client.receipt import Receipt, settle
+from reconnect.client.outbox import Outbox
+from reconnect.client.receipt import Receipt
+from reconnect.client.receipt import settle as settle_all
 from reconnect.core.notices import Outcome
+from reconnect.errors import BadArgument
 from reconnect.reasons import OutcomeStatus
 from reconnect.testing import run
 
 DELIVERED = Outcome(status=OutcomeStatus.DELIVERED)
 
 
+class Owner:
+    """A session of one signal."""
+
+    def __init__(self, may_cancel: bool) -> None:
+        self.may_cancel = may_cancel
+        self._outbox = Outbox()
+
+    def _cancel(self, serial: int) -> bool:
+        return self.may_cancel and serial == 7
+
+
 def receipt(cancel: bool = True) -> Receipt:
-    return Receipt(7, lambda serial: cancel and serial == 7)
+    return Receipt(7, lambda: Owner(cancel))
+
+
+def settle(one: Receipt, outcome: Outcome) -> None:
+    settle_all({one.serial: one}, (one.serial,), outcome)
 
 
 def test_it_shows_its_serial_and_its_outcome() -> None:
@@ -114,3 +132,13 @@ def test_what_belongs_to_the_outcome_is_not_looked_for_in_vain(name: str) -> Non
 def test_what_is_nowhere_is_an_attribute_error_as_ever() -> None:
     with pytest.raises(AttributeError, match="'Receipt' object has no attribute 'nonsense'"):
         _ = receipt().nonsense  # type: ignore[attr-defined]  # the mistake
+
+
+def test_in_memory_nothing_is_stored() -> None:
+    """Whoever asks is told what to do instead, and nobody waits for ever."""
+    with pytest.raises(
+        BadArgument, match=r"this outbox keeps signals in memory alone; one with a file, as Outbox\('outbox.db'\)"
+    ):
+        run(receipt().stored)
+    with pytest.raises(BadArgument, match="the session that this signal was given to is gone"):
+        run(Receipt(7, lambda: None).stored)

@@ -505,12 +505,12 @@ def test_q08_a_full_outbox_raises(overflow: Overflow) -> None:
     """Q08: the bound on signals, and on bytes; nothing was taken. `wait` raises too: wait_room() is for its caller."""
     bench = OutboxBench(signals=2, size=100, overflow=overflow)
     bench.submit()
-    assert bench.outbox.has_room
+    assert bench.outbox.has_room_for(1)
     bench.submit()
-    assert not bench.outbox.has_room
+    assert not bench.outbox.has_room_for(1)
     full_of_bytes = OutboxBench(signals=2, size=10)
     full_of_bytes.submit("a" * 8)
-    assert not full_of_bytes.outbox.has_room
+    assert not full_of_bytes.outbox.has_room_for(1)
     with pytest.raises(OutboxFull, match=r"the outbox is full \(2 signals\): it holds 2 signals, 6 bytes") as full:
         bench.submit()
     assert (full.value.signals, full.value.size) == (2, 6)
@@ -661,3 +661,41 @@ def test_nobody_has_to_watch() -> None:
     assert len(outbox.release(0.0)[0]) == 1
     assert outbox.judge(1, ()) is not None
     assert outbox.counts == {OutcomeStatus.DELIVERED: 1}
+
+
+# -- for one connection only ---------------------------------------------------------------------------------------------------
+
+
+def test_q18_what_is_for_one_connection_is_not_sent_on_another() -> None:
+    """What waits is dropped; what was sent and not judged has failed, for it may have arrived."""
+    bench = OutboxBench()
+    for session_only in (True, False):
+        bench.submit(session_only=session_only)
+    bench.release()
+    bench.submit(session_only=True)
+    bench.lose()
+    bench.submit(session_only=True)
+    bench.welcome(None, resumed=False)
+    assert bench.statuses() == ["failed?", "pending", "dropped", "dropped"]
+    assert {bench.outcomes[serial].reason for serial in (1, 3, 4)} == {Reason.SESSION_LOST}
+    assert bench.sent() == [2]
+
+
+def test_q18_a_resume_and_a_first_connection_lose_nothing() -> None:
+    bench = OutboxBench()
+    bench.submit(session_only=True)
+    bench.welcome(0, resumed=False)
+    assert bench.sent() == [1], "the connection that it waited for"
+    bench.submit(session_only=True)
+    bench.lose()
+    bench.welcome(0)
+    assert bench.sent() == [1, 2]
+
+
+def test_q18_the_hub_of_a_new_connection_may_have_judged_it_before() -> None:
+    bench = OutboxBench()
+    bench.submit(session_only=True)
+    bench.release()
+    bench.lose()
+    bench.welcome(1, resumed=False)
+    assert bench.statuses() == ["delivered"]

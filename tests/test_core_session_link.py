@@ -197,15 +197,26 @@ def test_cancel_and_overflow_reach_the_outbox() -> None:
 
 
 def test_poison_is_set_aside_by_the_session() -> None:
-    """Two resets in a row right after resending the same first signal; a hub that goes away is not blamed."""
+    """Two resets in a row right after resending the same first signal; a hub that goes away is not blamed.
+
+    Before the second one the link has to answer a ping, and nothing but the suspect is sent on it.
+    """
     world = CoreWorld().online()
     poison, good = world.submit("poison"), world.submit("good")
     world.lose()
     world.resume(accepted=0)
     world.receive(GoingAway(retry_after=0.0))
-    for _ in range(2):
+    world.resume(accepted=0)
+    world.lose()
+    for _ in range(3):
         world.resume(accepted=0)
+        assert type(world.wire[-1]) is Ping
         world.lose()
+    assert not world.outcomes, "a link that never answered proves nothing"
+    world.resume(accepted=0)
+    world.receive(Pong(position=0))
+    assert [frame.serial for frame in world.wire if isinstance(frame, SendSignal)][-1] == poison
+    world.lose()
     assert {serial: outcome.reason for serial, outcome in world.outcomes.items()} == {poison: Reason.POISON}
     world.resume(accepted=0)
     world.receive(Accepted(serial=good, position=0))

@@ -8,14 +8,14 @@ from pathlib import Path
 from tests.coverage_page import NEEDED, PAGE, POINTS, claims, page
 
 FOUND = claims()
-ROWS = dict(re.findall(r"^\| ([A-Z]\d\d) \|.*\| (covered|open) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+ROWS = dict(re.findall(r"^\| ([A-Z]\d{1,2}) \|.*\| (covered|open) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def test_every_behaviour_is_listed_exactly_once() -> None:
-    listed = re.findall(r"^\| ([A-Z]\d\d) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    listed = re.findall(r"^\| ([A-Z]\d{1,2}) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert listed == list(POINTS)
-    assert len(listed) == len(set(listed)) == 94
-    assert sum(core for core, _ in POINTS.values()) == 64
+    assert len(listed) == len(set(listed)) >= 105
+    assert sum(core for core, _ in POINTS.values()) == 75
 
 
 def test_no_test_claims_a_behaviour_that_is_not_there() -> None:

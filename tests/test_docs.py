@@ -151,6 +151,8 @@ def _help(words: list[str]) -> str:
     group = get_command(reconnect_app())
     assert isinstance(group, click.Group) or hasattr(group, "commands")
     command = group.commands[words[0]]
+    # A group, as `reconnect charts`: the command is one of its own.
+    command = getattr(command, "commands", {}).get(words[1], command) if len(words) > 1 else command
     return " ".join(option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)) + " --help"
 
 

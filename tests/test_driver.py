@@ -48,6 +48,10 @@ class Ear:
         self.behind = False
         self.on_tell: Callable[[Notice], object] = lambda notice: None
 
+    def deliver(self, signals: do.Deliver) -> None:
+        for notice in signals.notices():
+            self.tell(notice)
+
     def _hear(self, what: str) -> None:
         self.heard.append(what)
         if what in self.failing:
@@ -72,8 +76,8 @@ class Ear:
     def stream_frame(self, key: str, payload: memoryview) -> None:
         self._hear("stream_frame")
 
-    def is_behind(self) -> bool:
-        return self.behind
+    def taken_over(self, received: int) -> int:
+        return 0 if self.behind else received
 
     def note(self, effect: do.Note, *, connection: str | None, outbox: int) -> None:
         self.notes.append(effect)
@@ -457,7 +461,7 @@ def test_what_an_observer_calls_is_a_turn_of_its_own_and_told_after_the_present_
     rig.play(story)
 
 
-class Meddler(RetryPolicy):
+class Meddler(RetryPolicy, kw_only=True):
     """A policy that calls the session while it is asked."""
 
     def decide(self, question: RetryQuestion) -> RetryAnswer:
@@ -639,7 +643,7 @@ async def test_after_a_sleep_a_waiting_session_tries_at_once(bench: Bench) -> No
 async def test_a_policy_that_raises_ends_the_episode_and_not_the_process(bench: Bench) -> None:
     """B09 S18: policy_error, told once; connect() works again."""
 
-    class Raises(RetryPolicy):
+    class Raises(RetryPolicy, kw_only=True):
         def decide(self, question: RetryQuestion) -> RetryAnswer:
             raise ValueError("no idea")
 
@@ -883,3 +887,42 @@ async def test_an_unstored_signal_of_a_user_store_is_reported_in_the_statistics(
     assert [note["detail"] for note in bench.notes("effect_failed")] == ["Store: OSError"]
     assert (receipt.outcome, hub.heard) == (None, [])
     assert isinstance(session, Session)
+
+
+# -- the witness -----------------------------------------------------------------------------------------------------------------
+
+
+class Eye:
+    """Sees what a core is fed (reconnect.driver.driver.Witness)."""
+
+    def __init__(self, core: SessionCore) -> None:
+        self.core = core
+        self.seen: list[tuple[str, str]] = []
+        self.heard_at: list[float] = []
+
+    def input(self, happened: inputs.Input) -> None:
+        self.seen.append((type(happened).__name__, self.core.state))
+
+    def heard(self, at: float) -> None:
+        self.heard_at.append(at)
+
+
+@on_bench
+async def test_a_witness_sees_each_input_before_the_core_does_its_verdicts_included(bench: Bench) -> None:
+    session, hand = await bench.online()
+    driver = session._driver
+    eye = driver._witness = Eye(driver.core)
+    hand.cut()
+    await bench.idle()
+    assert eye.seen == [("TransportEnded", "connected"), ("Verdict", "connected")]
+
+
+@on_bench
+async def test_a_driver_can_be_halted_and_ends_in_a_turn_of_its_own(bench: Bench) -> None:
+    session, _ = await bench.online()
+    session._driver.halt("no space left on device")
+    assert session.state == "connected"
+    await bench.idle()
+    assert session.state == "disconnected"
+    assert session.last_error is not None
+    assert (session.last_error.reason, session.last_error.detail) == (Reason.AUDIT_FAILED, "no space left on device")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reconnect import limits
-from reconnect.core.frames import Frame, Goodbye, Ping, SendSignal
+from reconnect.core.frames import Frame, GoingAway, Goodbye, Ping, SendSignal
 from reconnect.driver.links import READS_IN_A_ROW, Link, fetch_token
 from reconnect.errors import BadUrl, TokenRejected, TransportFailed
 from reconnect.ports import TokenSource, Transport
@@ -334,6 +334,40 @@ def test_the_end_of_the_transport_is_reported_with_its_cause() -> None:
         await rig.theirs.close(4001, "too slow")
         await clock.idle()
         assert rig.cause == Cause(reason=Reason.SLOW, code=4001, detail="too slow")
+
+    story(play)
+
+
+@pytest.mark.parametrize("waiting", [0, 1, READS_IN_A_ROW, 3 * READS_IN_A_ROW])
+def test_what_arrived_before_the_end_is_reported_before_it_though_a_writer_finds_the_end_first(waiting: int) -> None:
+    """B11: how long to stay away is in the last frame before the end, and a writer that fails must not hide it."""
+
+    async def play(rig: Rig, clock: FakeClock) -> None:
+        rig.link.dial(URL, "token")
+        await clock.idle()
+        for _ in range(waiting):
+            await rig.theirs.send('{"frame":"pong"}')
+        await rig.theirs.send('{"frame":"going_away","retry_after":7.0}')
+        await rig.theirs.close(4000, "restart")
+        rig.link.send((Ping(),))
+        await clock.idle()
+        assert rig.reports[-2:] == [
+            ("arrived", 3, GoingAway(retry_after=7.0)),
+            ("ended", 3, Cause(reason=Reason.GOING_AWAY, code=4000, detail="restart")),
+        ]
+
+    story(play)
+
+
+def test_why_a_writer_gave_up_is_the_cause() -> None:
+    """The reader finds no more than that the transport was aborted."""
+
+    async def play(rig: Rig, clock: FakeClock) -> None:
+        rig.link.dial(URL, "token")
+        await clock.idle()
+        rig.link.send((Ping(),) * (limits.CONTROL_BACKLOG_BYTES // 8))
+        await clock.idle()
+        assert rig.cause.reason is Reason.SLOW
 
     story(play)
 

@@ -54,6 +54,11 @@ ESSENTIAL = {
         "alarm     1 delivered",
         r"pictures  \d+ sent, [1-9]\d* not",
     ),
+    "field_device": (
+        r"life 1  ended by SIGKILL after \d+ readings",
+        r"life 5  ended by SIGTERM after \d+ readings",
+        r"ledger  [1-9]\d+ stored, [1-9]\d+ arrived, 0 lost, 0 twice, in order",
+    ),
     "own_policy": (
         r"  lost \(token_expired\)",
         r"  attempt 1 in 0\.00 s",
@@ -74,6 +79,7 @@ FORBIDDEN = {
     "answering_bot": "rejected|failed",
     "robot": "failed|alarm .*expired",
     "own_policy": "attempt 5",
+    "field_device": "out of order",
 }
 
 

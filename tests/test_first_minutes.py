@@ -196,20 +196,28 @@ def test_a_connect_that_nobody_awaits_is_warned_of() -> None:
     assert "RuntimeWarning: connect() was never awaited, so nothing was connected: write `async with reconnect.connect(" in told
 
 
-def test_an_observer_that_raises_is_seen_without_any_configuration() -> None:
-    """Nothing is silent: logging itself prints errors where the application configured nothing."""
-    told = seen_by_a_person(f"""
+FAILING = """
 import asyncio, reconnect
-
+{configuration}
 async def main():
-    async with reconnect.Hub({SECRET!r}).serve() as hub:
-        async with reconnect.connect(hub.url, session="room-1", token={TOKEN!r}) as session:
+    async with reconnect.Hub({secret!r}).serve() as hub:
+        async with reconnect.connect(hub.url, session="room-1", token={token!r}) as session:
             signals = session.signals()
             session.on("signal", lambda event: 1 / 0)
             session.signal("hello")
             await anext(signals)
+            assert session.statistics().counts["failed_observers"] == 1
 
 asyncio.run(main())
-""")
-    assert told.startswith("an observer of 'signal' failed: main.<locals>.<lambda>")
+"""
+
+
+def test_an_observer_that_raises_is_counted_and_a_library_prints_nothing_of_its_own_accord() -> None:
+    """Where an application configured no logging, `statistics()` and the audit know of it, and nothing is printed."""
+    assert seen_by_a_person(FAILING.format(configuration="", secret=SECRET, token=TOKEN)) == ""
+
+
+def test_an_observer_that_raises_is_seen_with_the_least_configuration() -> None:
+    told = seen_by_a_person(FAILING.format(configuration="import logging; logging.basicConfig()", secret=SECRET, token=TOKEN))
+    assert "ERROR:reconnect:an observer of 'signal' failed: main.<locals>.<lambda>" in told
     assert "ZeroDivisionError: division by zero" in told

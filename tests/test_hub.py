@@ -33,8 +33,12 @@ from reconnect.core.frames import (
     Want,
     Welcome,
 )
+from reconnect.core.hub.effects import HubEffect
+from reconnect.core.hub.inputs import HubInput, LinkEnded
 from reconnect.errors import BadArgument, BadSignal, HubClosed, RequestFailed, TokenRejected, TransportFailed
 from reconnect.hub import Hub
+from reconnect.hub.attending import MESSAGES_PER_TURN
+from reconnect.limits import CONTROL_BACKLOG_BYTES
 from reconnect.ports import Appended, Principal
 from reconnect.reasons import CloseCode, Reason, RejectCode
 from reconnect.store import MemorySessionLog
@@ -237,6 +241,47 @@ def test_what_is_no_frame_ends_the_link() -> None:
             assert refused.code is Reason.PROTOCOL_ERROR
             assert detail in refused.detail
             assert await ann.end() == CloseCode.PROTOCOL_ERROR
+
+    virtual(story)
+
+
+@pytest.mark.parametrize("waiting", [0, 1, MESSAGES_PER_TURN, 3 * MESSAGES_PER_TURN])
+def test_what_arrived_before_the_end_is_taken_although_the_writer_finds_the_end_first(waiting: int) -> None:
+    """A member may send its last words and close at once, while the hub still answers what came before."""
+
+    async def story(world: World) -> None:
+        bob, ann = await world.member("bob"), await world.member("ann")
+        await ann.send(Ping())
+        await world.clock.idle()
+        for _ in range(waiting):
+            await ann.send(Ping())
+        await ann.send(SendSignal(serial=1, type="last-words"), Goodbye())
+        await ann.transport.close(1000, "")
+        while (entry := await bob.next(Entry)).what is not EntryKind.SIGNAL:
+            assert entry.what is EntryKind.JOINED
+        assert entry.type == "last-words"
+        assert (await bob.next(Entry)).what is EntryKind.LEFT, "the goodbye was read too"
+
+    virtual(story)
+
+
+def test_the_end_of_a_link_is_told_once_and_with_the_reason_of_a_writer_that_gave_up() -> None:
+    async def story(world: World) -> None:
+        ann = await world.member("ann")
+        fed: list[LinkEnded] = []
+        feed = world.hub._core.feed
+
+        def watched(happened: HubInput) -> list[HubEffect]:
+            if isinstance(happened, LinkEnded):
+                fed.append(happened)
+            return feed(happened)
+
+        world.hub._core.feed = watched  # type: ignore[method-assign]  # looked at
+        (attendance,) = world.hub._shell.attended.values()
+        attendance.outlet.control((Pong(position=0),) * (CONTROL_BACKLOG_BYTES // 16))
+        await world.clock.idle()
+        assert [end.cause.reason for end in fed] == [Reason.SLOW]
+        assert await ann.end() is None
 
     virtual(story)
 

@@ -162,6 +162,17 @@ def test_no_frame_is_relayed_to_one_that_is_not_welcomed_or_is_leaving() -> None
     assert wants.route(hub.core._hub.sessions["room-1"], "c1", 1) == ()
 
 
+def test_frames_are_relayed_in_the_order_of_the_subscriptions() -> None:
+    """U07: the order of a set of names would be another in each process."""
+    names = ["ann", "bob", "carla", "dora", "emil", "fred", "gina", "hans"]
+    hub, (ann, *others) = with_members(*names)
+    hub.holding = False
+    hub.publish(ann)
+    for link in reversed(others):
+        hub.subscribe(link, "c1.1")
+    assert hub.core.relay(ann, 1, hub.now) == tuple(reversed(others))
+
+
 def test_a_session_waits_for_the_answer_of_its_log_before_it_is_forgotten() -> None:
     hub, (ann,) = with_members("ann", log_seconds=8.0)
     hub.send(ann, Goodbye())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import pydoc
 import subprocess
@@ -10,12 +11,14 @@ import sys
 from configparser import RawConfigParser
 from importlib.resources import files
 from pathlib import Path
+from pkgutil import walk_packages
 
 import pytest
 
 import reconnect
 from reconnect.chart import load_chart
 from reconnect.chart.load import chart_names
+from reconnect.record import Record
 from reconnect.version import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -131,20 +134,39 @@ def test_everything_public_explains_itself() -> None:
 def test_a_session_shows_what_is_meant_for_its_user_and_nothing_else() -> None:
     shown = {name for name in dir(reconnect.Session) if not name.startswith("_")}
     assert shown == {
-        "connect", "connection", "disconnect", "drain", "kick", "last_error", "members", "mute", "off", "on", "publish",
-        "reconnect_now", "renew_token", "role", "signal", "signals", "state", "statistics", "streams", "subscribe", "wait_for",
-        "wait_room",
+        "connect", "connection", "disconnect", "drain", "feed", "kick", "last_error", "members", "mute", "off", "off_request",
+        "on", "on_request", "publish", "reconnect_now", "renew_token", "request", "role", "signal", "signal_when_room", "signals",
+        "state", "statistics", "streams", "subscribe", "wait_for", "wait_room",
     }  # fmt: skip
     for kind, more in (
         (reconnect.Publisher, {"send", "unpublish"}),
         (reconnect.Subscriber, {"unsubscribe"}),
     ):
         assert {name for name in dir(kind) if not name.startswith("_")} == {"off", "on", "state", "stream"} | more
+    assert {name for name in dir(reconnect.AckStream) if not name.startswith("_")} == {"close", "unacknowledged"}
     assert {name for name in dir(reconnect.SignalStream) if not name.startswith("_")} == {"close", "is_behind"}
-    assert {name for name in dir(reconnect.Receipt) if not name.startswith("_")} == {"cancel", "outcome", "serial"}
+    assert {name for name in dir(reconnect.Receipt) if not name.startswith("_")} == {"cancel", "outcome", "serial", "stored"}
 
 
 def test_help_shows_the_package_with_all_its_names() -> None:
     text = pydoc.plain(pydoc.render_doc(reconnect))
     assert "A session that survives the network, and can prove what it did." in text
     assert [name for name in reconnect.__all__ if name not in text] == ["__version__"]  # shown as VERSION
+
+
+def test_every_record_is_made_with_named_values_only() -> None:
+    """`kw_only` is said by each class for itself, and forgotten easily."""
+    for module in walk_packages(reconnect.__path__, "reconnect."):
+        if module.name != "reconnect.__main__":
+            importlib.import_module(module.name)
+    kinds = list(Record.__subclasses__())
+    for kind in kinds:
+        kinds += [below for below in kind.__subclasses__() if below not in kinds]
+    wrong = [
+        kind.__name__
+        for kind in kinds
+        if kind.__module__.startswith("reconnect.")
+        and any(one.kind is not one.KEYWORD_ONLY for one in inspect.signature(kind).parameters.values())
+    ]
+    assert len(kinds) > 100
+    assert wrong == []

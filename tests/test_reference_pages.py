@@ -1,4 +1,4 @@
-"""The reference pages and the picture: made from the code, up to date, and complete."""
+"""The reference pages: made from the code, up to date, and complete."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ import pytest
 import reconnect
 from docs.generate import __main__ as generate
 from docs.generate.api import ELSEWHERE
-from docs.generate.picture import draw, session_picture, top_edges, top_states
 from reconnect import errors, limits
-from reconnect.chart import Statechart, load_chart
-from reconnect.chart.load import load_chart_text
 from reconnect.client.observers import PLATFORM_NAMES
 from reconnect.core import frames
 from reconnect.core.notices import PUBLISHER_NOTICES, SESSION_NOTICES, SUBSCRIBER_NOTICES
@@ -108,33 +105,3 @@ def test_every_frame_stands_on_its_page() -> None:
     kinds = [kind for kind in vars(frames).values() if isinstance(kind, type) and issubclass(kind, frames.Frame)]
     tags = [str(kind.__struct_config__.tag) for kind in kinds if kind not in (frames.Frame, frames.Unknown)]
     assert sorted(headings(text_of("wire.md"))) == sorted(tags)
-
-
-# -- the picture ---------------------------------------------------------------------------------------------------------------
-
-
-def test_the_picture_names_the_top_states_and_what_leads_from_one_to_another() -> None:
-    chart, picture = load_chart("session"), (generate.DOCS / "session.svg").read_text(encoding="utf-8")
-    shown = re.findall(r">([^<>]+)</text>", picture)
-    assert {state.name for state in top_states(chart)} == {"disconnected", "connecting", "connected", "reconnecting", "closing"}
-    for state in top_states(chart):
-        assert state.name in shown
-    for events, told in top_edges(chart).values():
-        for event in events:
-            assert any(event in re.split(r",\s*", text.strip(",")) for text in shown), event
-        assert all(f"tells {name}" in shown for name in told)
-
-
-def changed(chart: Statechart, old: str, new: str) -> Statechart:
-    text = Path(chart.file).read_text(encoding="utf-8")
-    assert old in text
-    return load_chart_text(text.replace(old, new), "changed.toml")
-
-
-def test_a_chart_that_was_not_laid_out_is_not_drawn() -> None:
-    chart = load_chart("session")
-    assert draw(chart) == session_picture()
-    renamed = changed(chart, "disconnected", "outside")
-    assert ">outside</text>" in draw(renamed)
-    with pytest.raises(ValueError, match="does not know this chart"):
-        draw(load_chart("member"))

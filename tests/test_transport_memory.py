@@ -218,12 +218,25 @@ def test_a_cut_loses_what_is_on_the_way() -> None:
     virtual(story)
 
 
-def test_what_was_not_read_before_ones_own_end_is_not_read_any_more() -> None:
+@pytest.mark.parametrize("polite", [True, False])
+@pytest.mark.parametrize("first", ["nobody", "there"])
+def test_what_arrived_is_read_before_the_end_is_told_whoever_ended_it(polite: bool, first: str) -> None:
+    """As on a WebSocket, where a writer may find the end before the reader has read what came before it."""
+
     async def story(clock: FakeClock) -> None:
         here, there = memory_pair()
-        await there.send("unread")
-        here.abort()
-        assert (await cause_of(here.receive())).detail == "aborted"
+        await there.send("last words")
+        await there.send(b"\x00")
+        if first == "there":
+            await there.close(CloseCode.KICKED, "out")
+        if polite:
+            await here.close(CloseCode.GOING_AWAY, "bye")
+        else:
+            here.abort()
+        assert [await here.receive(), await here.receive()] == ["last words", b"\x00"]
+        told = "out" if first == "there" else "bye" if polite else "aborted"
+        assert (await cause_of(here.receive())).detail == told
+        assert (await cause_of(here.send("more"))).detail == told
 
     virtual(story)
 

@@ -22,60 +22,19 @@ from reconnect.core.frames import (
     Pong,
     SendSignal,
 )
-from reconnect.errors import TransportFailed
 from reconnect.reasons import Cause, CloseCode, Reason
-from reconnect.testing import Deadlock, FakeClock, run
+from reconnect.testing import Deadlock, FakeClock, ScriptedTransport, run
 from reconnect.transport.outlet import Outlet
 from reconnect.wire import HubDialect, unpack_stream_frame
 
 MEMBER, HUB = HubDialect("member"), HubDialect("hub")
 
 
-class Scripted:
-    """A transport that writes down what it is told, stalls while `open` is not set, and fails when it has a cause."""
-
-    def __init__(self) -> None:
-        self.sent: list[str | bytes] = []
-        self.ends: list[str] = []
-        self.cause: Cause | None = None
-        self.open = asyncio.Event()
-        self.open.set()
-        self.closing = asyncio.Event()
-        self.closing.set()
-
-    async def send(self, message: str | bytes) -> None:
-        self.sent.append(message)
-        await self.open.wait()
-        if self.cause:
-            raise TransportFailed(self.cause)
-
-    async def receive(self) -> str | bytes:
-        raise NotImplementedError
-
-    async def close(self, code: int, detail: str) -> None:
-        await self.closing.wait()
-        self.ends.append(f"close {code} {detail}")
-
-    def abort(self) -> None:
-        self.ends.append("abort")
-        self.fail(Cause(reason=Reason.CLOSED, detail="aborted"))
-
-    def fail(self, cause: Cause) -> None:
-        """Let the write that is under way, and every later one, fail."""
-        self.cause = self.cause or cause
-        self.open.set()
-        self.closing.set()
-
-    def read(self, dialect: HubDialect) -> list[list[Frame | bytes]]:
-        """Return what was sent, message by message."""
-        return [[m] if isinstance(m, bytes) else list(dialect.decode(m)) for m in self.sent]
-
-
 class Stage:
     """An outlet with its writer running, on a scripted transport."""
 
     def __init__(self, dialect: HubDialect = MEMBER, message_bytes: int = limits.MESSAGE_BYTES) -> None:
-        self.transport = Scripted()
+        self.transport = ScriptedTransport()
         self.told: list[Cause] = []
         self.outlet = Outlet(self.transport, dialect, message_bytes=message_bytes, on_ended=self.told.append)
         self.writer = asyncio.get_running_loop().create_task(self.outlet.run())
@@ -169,16 +128,16 @@ def test_control_frames_pass_what_waits() -> None:
 
     async def story(clock: FakeClock) -> None:
         stage = Stage()
-        stage.transport.open.clear()
+        stage.transport.hold()
         stage.outlet.signals([signal(serial, 5_000) for serial in range(1, 8)])
         await clock.idle()
-        assert kinds(stage.transport.read(HUB)) == ["SendSignal SendSignal SendSignal"]  # what fits into a batch
+        fives = " ".join(["SendSignal"] * 5)  # what fits into a batch
+        assert kinds(stage.transport.read(HUB)) == [fives]
         stage.outlet.stream_frame(1, b"media")
         stage.outlet.control([Ping()])
-        stage.transport.open.set()
+        stage.transport.release()
         await clock.idle()
-        threes = "SendSignal SendSignal SendSignal"
-        assert kinds(stage.transport.read(HUB)) == [threes, "Ping", threes, "SendSignal", "bytes"]
+        assert kinds(stage.transport.read(HUB)) == [fives, "Ping", "SendSignal SendSignal", "bytes"]
         serials = [f.serial for message in stage.transport.read(HUB) for f in message if isinstance(f, SendSignal)]
         assert serials == [1, 2, 3, 4, 5, 6, 7]
         stage.outlet.abort()
@@ -240,12 +199,12 @@ def test_a_claim_that_overtakes_is_no_lie() -> None:
 
     async def story(clock: FakeClock) -> None:
         stage = Stage(HUB)
-        stage.transport.open.clear()
+        stage.transport.hold()
         stage.outlet.entries([(entry(position, 9_000), position - 1) for position in (11, 12, 13)])
         await clock.idle()
         stage.outlet.entries([(entry(20), 13)])
         stage.outlet.control([Accepted(serial=1, position=20), Pong(position=9), Pong(position=20)])
-        stage.transport.open.set()
+        stage.transport.release()
         await clock.idle()
         received = 10
         for frame in (frame for message in stage.transport.read(MEMBER) for frame in message):
@@ -267,20 +226,20 @@ def test_a_claim_that_overtakes_is_no_lie() -> None:
 def test_a_claim_counts_from_the_entries_that_came_while_a_batch_was_written() -> None:
     async def story(clock: FakeClock) -> None:
         stage = Stage(HUB)
-        stage.transport.open.clear()
+        stage.transport.hold()
         stage.outlet.signals([Ping()])
         stage.outlet.entries([(entry(11), 10)])
         await clock.idle()  # the ping is being written
         stage.outlet.signals([Ping()])
         stage.outlet.entries([(entry(12), 11)])
-        stage.transport.open.set()
+        stage.transport.release()
         await clock.idle()
-        stage.transport.open.clear()
+        stage.transport.hold()
         stage.outlet.signals([Ping()])
         await clock.idle()
         stage.outlet.entries([(entry(13), 12)])
         stage.outlet.control([Pong(position=13)])
-        stage.transport.open.set()
+        stage.transport.release()
         await clock.idle()
         frames = [frame for message in stage.transport.read(MEMBER) for frame in message]
         assert [frame.position for frame in frames if isinstance(frame, Entry | Pong)] == [11, 12, 12, 13]
@@ -298,13 +257,13 @@ def test_stream_frames_are_not_queued_beyond_their_bound() -> None:
 
     async def story(clock: FakeClock) -> None:
         stage = Stage()
-        stage.transport.open.clear()
+        stage.transport.hold()
         taken = [stage.outlet.stream_frame(1, b"x" * 65_532) for _ in range(6)]
         assert taken == [True] * 4 + [False] * 2
         assert stage.outlet.stream_backlog == limits.FRAME_BACKLOG_BYTES
         await clock.idle()
         assert not stage.outlet.stream_frame(1, b"late")  # what is being written is not written yet
-        stage.transport.open.set()
+        stage.transport.release()
         await clock.idle()
         assert stage.outlet.stream_backlog == 0
         assert len(stage.transport.sent) == 4
@@ -350,16 +309,16 @@ def test_one_packed_message_serves_many_outlets() -> None:
 
 
 def test_a_peer_that_reads_no_control_frames_is_given_up() -> None:
-    """The backlog of control frames has a bound, and breaking it ends the transport, told in a turn of its own."""
+    """The backlog of control frames has a bound, and breaking it ends the transport."""
 
     async def story(clock: FakeClock) -> None:
         stage = Stage(HUB)
-        stage.transport.open.clear()
+        stage.transport.hold()
         bulky = [Accepted(serial=1, position=1)] * quarter_of_the_bound()
         while not stage.transport.ends:
             assert stage.outlet.control_backlog <= limits.CONTROL_BACKLOG_BYTES
-            stage.outlet.control(bulky)
             assert not stage.told
+            stage.outlet.control(bulky)
         await stage.ended()
         (cause,) = stage.told
         assert cause.reason is Reason.SLOW
@@ -377,14 +336,22 @@ def quarter_of_the_bound() -> int:
     return limits.CONTROL_BACKLOG_BYTES // 4 // len('{"frame":"accepted","serial":1,"position":1},')
 
 
-def test_an_abort_right_after_the_bound_was_broken_is_not_told() -> None:
+def test_why_it_gave_up_is_told_before_the_reader_can_find_the_end() -> None:
+    """The reader finds no more than that the transport was aborted."""
+
     async def story(clock: FakeClock) -> None:
         stage = Stage(HUB)
+        known: list[int] = []
+
+        def abort() -> None:
+            known.append(len(stage.told))
+
+        stage.transport.abort = abort  # type: ignore[method-assign]  # looked at
         stage.outlet.control([Accepted(serial=1, position=1)] * (5 * quarter_of_the_bound()))
-        assert stage.transport.ends == ["abort"]
+        assert known == [1]
         stage.outlet.abort()
         await stage.ended()
-        assert stage.told == []
+        assert [cause.reason for cause in stage.told] == [Reason.SLOW]
 
     virtual(story)
 
@@ -439,7 +406,7 @@ def test_close_has_an_end(stuck: str) -> None:
 
     async def story(clock: FakeClock) -> None:
         stage = Stage()
-        (stage.transport.open if stuck == "writing" else stage.transport.closing).clear()
+        stage.transport.hold(closing=stuck == "closing")
         stage.outlet.signals([signal(1)])
         began = clock.now()
         stage.outlet.close(CloseCode.GOING_AWAY, "bye")
@@ -471,7 +438,7 @@ def test_an_outlet_that_has_ended_leaves_no_timer(aborted: bool) -> None:
 def test_a_failure_while_closing_is_not_told() -> None:
     async def story(clock: FakeClock) -> None:
         stage = Stage()
-        stage.transport.open.clear()
+        stage.transport.hold()
         stage.outlet.signals([signal(1)])
         stage.outlet.close(1000, "")
         await clock.idle()
@@ -487,7 +454,7 @@ def test_abort_ends_at_once_and_says_nothing() -> None:
 
     async def story(clock: FakeClock) -> None:
         stage = Stage()
-        stage.transport.open.clear()
+        stage.transport.hold()
         stage.outlet.stream_frame(1, b"media")
         await clock.idle()
         stage.outlet.stream_frame(1, b"more media")

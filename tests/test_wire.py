@@ -129,11 +129,15 @@ def test_one_frame_is_an_object_and_several_are_an_array() -> None:
     assert MEMBER.encode([], MANY) == []
 
 
-def test_a_split_is_exact() -> None:
-    three = [Ping(), Ping(), Ping()]
-    whole = len('[{"frame":"ping"},{"frame":"ping"},{"frame":"ping"}]')
-    assert len(MEMBER.encode(three, whole)) == 1
-    assert [len(HUB.decode(message)) for message in MEMBER.encode(three, whole - 1)] == [2, 1]
+def test_no_message_is_longer_than_its_limit() -> None:
+    """Whatever the first frame makes one expect of the others."""
+    short, long = SendSignal(serial=1), SendSignal(serial=2, data=msgspec.Raw(b'"' + b"x" * 90 + b'"'))
+    for limit in range(150, 600):
+        for frames in ([short] * 9 + [long] * 9, [long] * 9 + [short] * 9, [Ping()] * 30):
+            messages = MEMBER.encode(frames, limit)
+            assert all(len(message) <= limit for message in messages)
+            assert [frame for message in messages for frame in HUB.decode(message)] == frames
+            assert len(messages) <= 2 * sum(len(message) for message in messages) / limit + 2
 
 
 def test_a_frame_that_is_too_large_by_itself_travels_alone() -> None:
@@ -164,14 +168,6 @@ def test_entries_carry_the_after_of_their_member() -> None:
     assert HUB.encode_entries([], MANY) == []
 
 
-def test_an_entry_for_many_members_is_encoded_once() -> None:
-    dialect = HubDialect("hub")
-    one = entry(5)
-    before = dialect._encode_entry(one, 4)
-    assert dialect._encode_entry(one, 4) is before
-    assert dialect._encode_entry(entry(5), 4) is not before
-
-
 def test_what_many_members_get_is_encoded_once() -> None:
     """A turn's fan-out costs one encoding; other parcels, and another limit, cost their own."""
     dialect = HubDialect("hub")
@@ -182,17 +178,6 @@ def test_what_many_members_get_is_encoded_once() -> None:
     assert spelled(MEMBER.decode(dialect.encode_entries([first], MANY)[0])) == spelled([first[0][0]])
     assert spelled(MEMBER.decode(dialect.encode_entries([second], MANY)[0])) == spelled([second[0][0]])
     assert dialect.encode_entries([second, first], MANY) != messages
-
-
-def test_kept_encodings_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cache forgets the oldest, and holds each entry so that no other can take its identity."""
-    monkeypatch.setattr("reconnect.wire.ENTRY_CACHE_BYTES", 1_000)
-    dialect = HubDialect("hub")
-    for position in range(1, 200):
-        dialect.encode_entries([[(entry(position), position - 1)]], MANY)
-    assert dialect._encoded_bytes <= 1_000
-    assert dialect._encoded_bytes == sum(len(text) for _, text in dialect._encoded.values())
-    assert all(key == id(kept) for key, (kept, _) in dialect._encoded.items())
 
 
 def test_repr_and_port() -> None:

@@ -1,4 +1,4 @@
-"""Keeps `docs/reference/` and the picture of the session. Generated, compared, never edited.
+"""Keeps `docs/reference/`. Generated, compared, never edited.
 
     python -m docs.generate             write what is stale
     python -m docs.generate --check     write nothing; name it and exit 1
@@ -17,7 +17,6 @@ from docs.generate.api import api_page
 from docs.generate.events import events_page
 from docs.generate.limits import limits_page
 from docs.generate.lists import close_codes_page, errors_page, reasons_page
-from docs.generate.picture import session_picture
 from docs.generate.wire import wire_page
 
 DOCS = Path(__file__).resolve().parent.parent
@@ -30,7 +29,6 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/close-codes.md": close_codes_page,
     "reference/limits.md": limits_page,
     "reference/wire.md": wire_page,
-    "session.svg": session_picture,
 }
 
 

@@ -26,22 +26,29 @@ What most programs never need, by the module that it is imported from.
 # The order of the page; whatever else is public must be an event, an error or a closed list.
 TOPICS = {
     "Being in a session": (
-        "connect", "Session", "Receipt", "Outcome", "SignalStream", "Publisher", "Subscriber", "Outbox", "Statistics",
+        "connect", "Session", "Receipt", "Outcome", "SignalStream", "AckStream", "Publisher", "Subscriber", "Outbox", "Held",
+        "Statistics",
     ),
     "Trying again": ("RetryPolicy", "Cause"),
     "Serving a hub": ("Hub", "make_token"),
-    "What arrives": ("Signal", "Stream", "Member", "Gap"),
+    "What arrives": ("Signal", "AckSignal", "Stream", "Member", "Gap"),
     "Charts": ("load_chart", "Statechart"),
 }  # fmt: skip
 
 ELSEWHERE = {
     "reconnect.retry": ("full_jitter", "proportional_jitter", "steps"),
     "reconnect.auth": ("TokenAuthenticator",),
-    "reconnect.audit": ("FileSink", "LogSink", "TeeSink", "MemorySink", "read_records"),
+    "reconnect.audit": (
+        "Journal", "OnFailure", "Head", "head_file", "head_log", "LogSink", "TeeSink", "MemorySink", "read_records",
+    ),
     "reconnect.transport.websocket": ("WebSocketDialer",),
     "reconnect.core.question": ("RetryQuestion", "RetryAnswer"),
     "reconnect.core.hub": ("HubStatistics",),
-    "reconnect.testing": ("run", "FakeClock", "MemoryNetwork", "Direction", "Proxy", "Deadlock"),
+    "reconnect.testing": (
+        "run", "FakeClock", "Deadlock", "MemoryNetwork", "Direction", "Weather", "MemoryHub", "Proxy", "follow", "HubEnd",
+        "MemberEnd", "ScriptedTransport", "ScriptedDialer", "check_transport", "NotATransport", "Finding", "simulate",
+        "Simulation", "simulate_driver", "DriverRun", "History", "check_history", "Violation", "Broken", "assert_replays",
+    ),
     "reconnect.ports": (
         "Clock", "Dialer", "Transport", "RetryPolicy", "AuditSink", "Authenticator", "Principal", "OutboxStore", "SessionLog",
         "Dialect", "TimerHandle",
@@ -107,7 +114,7 @@ def _rows(record: type[Record]) -> Iterator[list[str]]:
 def _is_made_by_users(kind: type) -> bool:
     """True for a class with a constructor of its own that is not only for the library."""
     made = kind.__init__ is not object.__init__ and not getattr(kind, "_is_protocol", False)  # type: ignore[misc]  # looked at
-    return made and kind.__name__ not in ("Receipt", "SignalStream", "Publisher", "Subscriber", "Deadlock")
+    return made and kind.__name__ not in ("Receipt", "SignalStream", "AckStream", "Publisher", "Subscriber", "Deadlock")
 
 
 def _members(kind: type) -> Iterator[str]:

@@ -11,6 +11,7 @@ from reconnect.core.notices import (
     SESSION_NOTICES,
     SUBSCRIBER_NOTICES,
     Notice,
+    Told,
     Updated,
     UpdateKind,
 )
@@ -49,6 +50,9 @@ def events_page() -> str:
         table(["event", "class", "the platform's name", "meaning"], _overview(SESSION_NOTICES)),
         "`signal:TYPE`, as in `session.on('signal:chat', ...)`, observes the signals of one type only.",
         *_details(SESSION_NOTICES),
+        "## Of a chart of your own",
+        f"`Told`. {doc(Told)} How to [write a chart](../howto/write-a-chart.md).",
+        table(["field", "type", "default", "meaning"], (_field(*row) for row in fields(Told) if row[0] not in (*COMMON, "name"))),
         "## Of a Publisher",
         "What `await session.publish(...)` returns tells these, by its own `on()`.",
         *_details(PUBLISHER_NOTICES),

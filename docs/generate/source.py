@@ -134,7 +134,9 @@ def fields(record: type) -> list[tuple[str, str, str, str]]:
         own = beside(sys.modules[kind.__module__])
         meanings |= {name: text for name, _, text in own.names(own.in_class(kind.__name__).body)}
     return [
-        (field.name, types[field.name], _default(field), meanings.get(field.name, "")) for field in msgspec.structs.fields(record)
+        (field.name, types[field.name], _default(field), meanings.get(field.name, ""))
+        for field in msgspec.structs.fields(record)
+        if not field.name.startswith("_")
     ]
 
 

@@ -57,6 +57,10 @@ RULES = """
 - `handled` is credit: the hub sends at most `window` entries beyond it.
 - Control frames go before signals, and signals before frames of streams, at both ends.
 - `going_away` is the hub's last frame, after the `accepted` of all that it has read.
+- Members ask each other with signals to one connection, which are signals like any other to the hub. A request has the type
+  `~request` or `~request.TYPE`; the answer goes to the connection that asked, has the type `~reply` and the data
+  `{"serial": N, "value": ...}` or `{"serial": N, "error": "..."}`, where `N` is the serial of the request. Both types are
+  reserved for this.
 - A member says `goodbye` after its last signal; the hub answers with the same after all that it read before.
 """
 

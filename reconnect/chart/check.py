@@ -56,6 +56,7 @@ def _words(chart: Statechart) -> Iterator[ChartError]:
     parts += [(f"events.{name}", name, event.why) for name, event in chart.events.items()]
     parts += [(f"timers.{name}", name, timer.why) for name, timer in chart.timers.items()]
     parts += [(f"actions.{name}", name, why) for name, why in chart.actions.items()]
+    parts += [(f"tells.{name}", name, why) for name, why in chart.tells.items()]
     parts += [(chart.row_name(row.verdict, row.row), "row", row.why) for row in chart.listed()]
     parts += [(chart.twins_name(number), "twins", twins.why) for number, twins in enumerate(chart.twins)]
     for state in chart.states:
@@ -127,7 +128,7 @@ def _actions(chart: Statechart) -> Iterator[ChartError]:
 
 
 def _unused(chart: Statechart) -> Iterator[ChartError]:
-    """Every action and every timer that is declared is asked for."""
+    """Every action, every timer and every name to tell that is declared is asked for."""
     used = {action for _, action in _asked(chart)}
     for name in chart.actions:
         if name not in used:
@@ -136,6 +137,10 @@ def _unused(chart: Statechart) -> Iterator[ChartError]:
         if START + name not in used:
             remedy = f"remove it, or ask for {START}{name}"
             yield chart.wrong(UnusedName, f"timers.{name}", f"nothing starts the timer {name!r}", remedy)
+    for name in chart.tells:
+        if all(row.tells != name for row in chart.transitions):
+            remedy = f"remove it, or let a row have tells = {name!r}"
+            yield chart.wrong(UnusedName, f"tells.{name}", f"no row tells {name!r}", remedy)
 
 
 def _asked(chart: Statechart) -> Iterator[tuple[str, str]]:

@@ -25,7 +25,7 @@ from reconnect.record import Record
 Form = TypeVar("Form")
 
 
-class _ChartForm(Record, forbid_unknown_fields=True):
+class _ChartForm(Record, forbid_unknown_fields=True, kw_only=True):
     chart: str
     version: int
     initial: str
@@ -34,26 +34,27 @@ class _ChartForm(Record, forbid_unknown_fields=True):
     states: dict[str, Any]
     transitions: list[Any]
     actions: dict[str, str] = msgspec.field(default_factory=dict)
+    tells: dict[str, str] = msgspec.field(default_factory=dict)
     timers: dict[str, Any] = msgspec.field(default_factory=dict)
     twins: list[Any] = msgspec.field(default_factory=list)
     ignores: list[Any] = msgspec.field(default_factory=list)
     refuses: list[Any] = msgspec.field(default_factory=list)
 
 
-class _EventForm(Record, forbid_unknown_fields=True):
+class _EventForm(Record, forbid_unknown_fields=True, kw_only=True):
     kind: EventKind
     why: str
     data: tuple[str, ...] = ()
     means: str | None = None
 
 
-class _TimerForm(Record, forbid_unknown_fields=True):
+class _TimerForm(Record, forbid_unknown_fields=True, kw_only=True):
     event: str
     seconds: str
     why: str
 
 
-class _StateForm(Record, forbid_unknown_fields=True):
+class _StateForm(Record, forbid_unknown_fields=True, kw_only=True):
     why: str
     role: str | None = None
     phase: str | None = None
@@ -63,8 +64,10 @@ class _StateForm(Record, forbid_unknown_fields=True):
     states: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
+# What a file and its tables are read as; the schema of the format is made from them.
+FORMS: Final[Mapping[str, type[Record]]] = {"chart": _ChartForm, "event": _EventForm, "timer": _TimerForm, "state": _StateForm}
 # A name may stand for a list of one.
-_LISTED: Final = ("on", "from", "in", "states", "but")
+LISTED: Final = ("on", "from", "in", "states", "but")
 
 
 def charts_folder() -> Path:
@@ -112,6 +115,7 @@ def read_chart(content: bytes, file: str) -> Statechart:
         events=MappingProxyType({name: _event(name, raw, file) for name, raw in form.events.items()}),
         timers=MappingProxyType({name: _timer(name, raw, file) for name, raw in form.timers.items()}),
         actions=MappingProxyType(form.actions),
+        tells=MappingProxyType(form.tells),
         transitions=_rows(form.transitions, Transition, "transitions", file),
         ignores=_rows(form.ignores, Ignore, "ignores", file),
         refuses=_rows(form.refuses, Refusal, "refuses", file),
@@ -176,7 +180,7 @@ def _listed(raw: Any, form: type[Any]) -> Any:
     """Return the row with each single name made a list of one, where its record has a list."""
     if not isinstance(raw, dict):
         return raw
-    lists = [key for key in _LISTED if key in raw and isinstance(raw[key], str) and not (key == "on" and form is Transition)]
+    lists = [key for key in LISTED if key in raw and isinstance(raw[key], str) and not (key == "on" and form is Transition)]
     return raw | {key: [raw[key]] for key in lists}
 
 

@@ -42,7 +42,7 @@ from reconnect.errors import BadArgument, ChartError, ChartUnfit
 from reconnect.record import Record
 
 
-class Statechart(Record):
+class Statechart(Record, kw_only=True):
     """A chart as its file says it, with the table that follows from it."""
 
     name: str
@@ -58,6 +58,7 @@ class Statechart(Record):
     refuses: tuple[Refusal, ...] = ()
     timers: Mapping[str, Timer] = MappingProxyType({})
     actions: Mapping[str, str] = MappingProxyType({})
+    tells: Mapping[str, str] = MappingProxyType({})
     twins: tuple[Twins, ...] = ()
     leaves: tuple[str, ...] = ()
     index: Mapping[str, State] = MappingProxyType({})

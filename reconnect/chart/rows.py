@@ -39,7 +39,7 @@ LISTS: Mapping[StepVerdict, str] = MappingProxyType(
 )
 
 
-class ChartEvent(Record):
+class ChartEvent(Record, kw_only=True):
     """Something that happens; `means` is the name under which the code knows it, `data` what comes with it."""
 
     name: str
@@ -49,7 +49,7 @@ class ChartEvent(Record):
     data: tuple[str, ...] = ()
 
 
-class Timer(Record):
+class Timer(Record, kw_only=True):
     """A timer of the chart: the event that it feeds, and where its duration comes from."""
 
     name: str
@@ -58,7 +58,7 @@ class Timer(Record):
     why: str
 
 
-class State(Record):
+class State(Record, kw_only=True):
     """A state with its full name; `initial` and `children` are full names too."""
 
     name: str
@@ -77,7 +77,7 @@ class State(Record):
         return "states." + self.name.replace(".", ".states.")
 
 
-class Transition(Record, forbid_unknown_fields=True, rename={"sources": "from"}):
+class Transition(Record, forbid_unknown_fields=True, rename={"sources": "from"}, kw_only=True):
     """A row: on this event, from these states, to that one (None: internal)."""
 
     on: str
@@ -88,7 +88,7 @@ class Transition(Record, forbid_unknown_fields=True, rename={"sources": "from"})
     tells: str | None = None
 
 
-class Pairs(Record, forbid_unknown_fields=True, rename={"states": "in"}):
+class Pairs(Record, forbid_unknown_fields=True, rename={"states": "in"}, kw_only=True):
     """These events in these states; what is said of them is the list in which the record stands."""
 
     on: tuple[str, ...]
@@ -96,15 +96,15 @@ class Pairs(Record, forbid_unknown_fields=True, rename={"states": "in"}):
     why: str
 
 
-class Ignore(Pairs):
+class Ignore(Pairs, kw_only=True):
     """Pairs that are legal and change nothing."""
 
 
-class Refusal(Pairs):
+class Refusal(Pairs, kw_only=True):
     """Pairs that must not happen: a typed error, and nothing changes."""
 
 
-class Twins(Record, forbid_unknown_fields=True):
+class Twins(Record, forbid_unknown_fields=True, kw_only=True):
     """States whose children have the same rows, but for the events listed."""
 
     states: tuple[str, ...]
@@ -112,7 +112,7 @@ class Twins(Record, forbid_unknown_fields=True):
     why: str
 
 
-class Decision(Record):
+class Decision(Record, kw_only=True):
     """What the chart says of one pair: the verdict, the index of what says so in its list, where it leads, what it asks for."""
 
     verdict: StepVerdict
@@ -131,7 +131,7 @@ class Decision(Record):
         return self.exit + self.effects + self.entry
 
 
-class Listed(Record):
+class Listed(Record, kw_only=True):
     """A row of any of the three lists, in one shape: what it says of each of these events in each of these states."""
 
     verdict: StepVerdict
@@ -141,7 +141,7 @@ class Listed(Record):
     why: str
 
 
-class Claim(Record):
+class Claim(Record, kw_only=True):
     """One list's word on one pair; a sound chart has exactly one claim for each."""
 
     leaf: str

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from transitions import EventData, Machine
 
 
-class Step(Record):
+class Step(Record, kw_only=True):
     """One turn of a chart. `row` is the index into the chart's transitions, None unless taken; `tells` names the public event."""
 
     chart: str

@@ -10,11 +10,14 @@ from typing import Annotated
 
 import typer
 
+from reconnect.cli.audit import audit
+from reconnect.cli.charts import charts
 from reconnect.cli.demo import Demo, ProcessFailed
 from reconnect.cli.join import join
 from reconnect.cli.options import add_command, reflowed
 from reconnect.cli.serve import serve
 from reconnect.cli.show import JsonShow, TerminalShow
+from reconnect.cli.simulate import simulate
 from reconnect.cli.token import token
 from reconnect.version import __version__
 
@@ -80,5 +83,7 @@ def demo(
     raise typer.Exit(0 if ledger.balances else 1)
 
 
-for command in (demo, serve, join, token):
+for command in (demo, serve, join, token, simulate):
     add_command(app, command)
+app.add_typer(audit, name="audit")
+app.add_typer(charts, name="charts")

@@ -16,14 +16,11 @@ from typing import Any, Final, TextIO
 from rich.console import Console
 from rich.text import Text
 
+from reconnect.evidence.printable import printable as printable  # every command takes it from here
+
 WHO_COLUMNS: Final = 11
 EVENT_COLUMNS: Final = 21
 LEAST_ROOM: Final = 20  # columns for words; where there are fewer, the terminal itself breaks the line
-
-
-def printable(text: str) -> str:
-    """Return a text as one line without control characters; what cannot be printed is written as Python writes it."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def time_of_day(moment: datetime | None = None) -> str:

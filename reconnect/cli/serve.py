@@ -31,7 +31,7 @@ WITHOUT_SECRET: Final = (
 )
 
 
-class Serving(Record):
+class Serving(Record, kw_only=True):
     """What a hub is run with; `made` says that its secret was made for this run."""
 
     host: str
@@ -97,10 +97,10 @@ async def run_hub(serving: Serving, journal: Journal, lines: Lines | None) -> No
 
     Raises OSError where nothing can listen there, and AuditFailed.
     """
-    from reconnect.audit import FileSink, TeeSink
+    from reconnect import audit
     from reconnect.hub import Hub
 
-    sink = TeeSink(journal, FileSink(serving.audit)) if serving.audit else journal
+    sink = audit.TeeSink(journal, audit.Journal(serving.audit)) if serving.audit else journal
     hub = Hub(serving.secret, grace_seconds=serving.grace_seconds, audit=sink)
     try:
         with stop_requests() as asked:

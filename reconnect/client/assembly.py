@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import math
 import os
-from functools import cache
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache, partial
+from typing import Any
+
+from msgspec import to_builtins
 
 from reconnect import limits
-from reconnect.audit import audit_sink
+from reconnect.audit import Auditor, audit_sink
+from reconnect.audit.traffic import ranges
 from reconnect.chart import Statechart, load_chart
 from reconnect.client.outbox import Outbox
+from reconnect.core.fitness import is_fed_by_user
 from reconnect.core.session import SessionCore
-from reconnect.core.settings import SessionSettings
+from reconnect.core.settings import GIVEN, SessionSettings
 from reconnect.core.submission import check_text
-from reconnect.errors import BadArgument
-from reconnect.ports import AuditSink, Dialer, RetryPolicy, TokenSource
+from reconnect.errors import BadArgument, UnknownEventName
+from reconnect.ports import AuditSink, Clock, Dialer, RetryPolicy, TokenSource
 from reconnect.version import __version__
 from reconnect.wire import HubDialect
 
@@ -57,9 +64,11 @@ def _is_duration(value: object, *, least: float) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= least
 
 
-def load_charts(chart: Statechart | str | os.PathLike[str] | None) -> dict[str, Statechart]:
-    """Return the charts of a session, one of them perhaps the user's own."""
+def load_charts(chart: Statechart | str | os.PathLike[str] | None, outbox: Statechart | None = None) -> dict[str, Statechart]:
+    """Return the charts of a session, one of them perhaps the user's own; `outbox` is that of an outbox with a file."""
     charts = {name: load_chart(name) for name in ("session", "publisher", "subscriber", "signal")}
+    if outbox is not None:
+        charts["outbox"] = outbox
     if chart is None:
         return charts
     if not isinstance(chart, Statechart | str | os.PathLike):
@@ -77,6 +86,7 @@ def build_core(
     retry_initial: bool,
     attempt_deadline: float,
     close_timeout: float,
+    durations: Mapping[str, float],
 ) -> SessionCore:
     """Return the core of a session."""
     settings = SessionSettings(
@@ -86,12 +96,76 @@ def build_core(
         client_version=__version__,
         attempt_deadline=attempt_deadline,
         close_timeout=close_timeout,
+        durations=_checked(durations),
         stable_after=policy.stable_after_seconds,
         retry_initial=retry_initial,
         renewable=callable(token),
         bounds=outbox.bounds,
+        durable=outbox.chart is not None,
     )
+    _check_wanted(charts["session"], settings)
     return SessionCore(settings, session=charts["session"], publisher=charts["publisher"], subscriber=charts["subscriber"])
+
+
+def _checked(durations: Mapping[str, float]) -> dict[str, float]:
+    """Return the durations of the timers of a chart of the user's own; raise BadArgument for what is none."""
+    if not isinstance(durations, Mapping) or not all(isinstance(name, str) for name in durations):
+        example = "as {'suspension': 60.0}"
+        raise BadArgument(f"durations is a mapping from the names in the chart to seconds, {example}, and this is {durations!r}")
+    check_durations(**durations)
+    return dict(durations)
+
+
+def _check_wanted(chart: Statechart, settings: SessionSettings) -> None:
+    """Raise BadArgument where a duration is given that no timer of the chart asks for."""
+    asked = [timer.seconds for timer in chart.timers.values()]
+    for name in settings.durations:
+        if f"{GIVEN}.{name}" not in asked:
+            raise BadArgument(f"durations gives {name!r}, and no timer of {chart.file} has seconds = '{GIVEN}.{name}'")
+
+
+def event_to_feed(chart: Statechart, event: object) -> str:
+    """Return the event if it is one for the user to feed; raises BadArgument, or UnknownEventName with those that there are."""
+    if not isinstance(event, str):
+        raise BadArgument(f"feed() takes the name of an event of the session's chart, and this is {event!r}")
+    found = chart.events.get(event)
+    if found is not None and is_fed_by_user(found):
+        return event
+    if found is not None:
+        raise BadArgument(f"the session itself feeds {event!r}; feed() is for events of the chart's own, of the kind 'call'")
+    known = sorted(name for name, one in chart.events.items() if is_fed_by_user(one))
+    if not known:
+        raise BadArgument(f"feed() is for events of a chart of your own, and {chart.file} has none of the kind 'call' but ours")
+    near = get_close_matches(event, known, n=1)
+    raise UnknownEventName(event, known, near[0] if near else None)
+
+
+def ledger_of(core: SessionCore) -> dict[str, Any]:
+    """Return what a checkpoint of the audit holds: the outbox's own word on every signal."""
+    outbox = core.at.outbox
+    return {
+        "state": core.state,
+        "generation": core.at.generation,
+        "submitted": outbox.submitted,
+        "pending": ranges(tuple(outbox.serials())),
+        "outcomes": {status.value: count for status, count in outbox.counts.items() if count},
+    }
+
+
+def auditor_for(
+    sink: AuditSink, core: SessionCore, charts: Mapping[str, Statechart], *, clock: Clock, policy: RetryPolicy, seed: int | None
+) -> Auditor:
+    """Return what writes a session's audit, and knows what to say of the session when it begins."""
+    settings = core.at.settings
+    return Auditor(
+        sink,
+        clock,
+        session=settings.session,
+        charts=charts.values(),
+        source=settings.sender,
+        ledger=partial(ledger_of, core),
+        begin={"policy": policy, "seed": seed, "settings": to_builtins(settings), "sender": settings.sender},
+    )
 
 
 def open_audit(audit: AuditSink | str | os.PathLike[str] | None, outbox: Outbox) -> AuditSink:

@@ -61,7 +61,7 @@ class Observers:
         self._aliases = PLATFORM_NAMES if self._names >= SESSION_NAMES else {}
         self._seconds = seconds
         self._report = report
-        self._by_name: dict[str, list[Observer]] = {}
+        self._by_name: dict[str, tuple[Observer, ...]] = {}
         self._tasks: dict[asyncio.Task[None], tuple[str, Observer]] = {}
 
     def __repr__(self) -> str:
@@ -73,15 +73,19 @@ class Observers:
         """Call `callback(event)` for each event of this name; raises UnknownEventName or BadArgument."""
         name = self.resolve(name)
         _check_callback(name, callback)
-        self._by_name.setdefault(name, []).append(Observer(callback))
+        self._by_name[name] = *self._by_name.get(name, ()), Observer(callback)
 
     def off(self, name: str, callback: Callable[..., object] | None) -> None:
         """Call this callback, or (None) all of this name, no more."""
-        observers = self._by_name.get(self.resolve(name), [])
-        for observer in list(observers):
+        name = self.resolve(name)
+        kept = []
+        for observer in self._by_name.pop(name, ()):
             if callback is None or observer.callback == callback:
                 observer.active = False
-                observers.remove(observer)
+            else:
+                kept.append(observer)
+        if kept:
+            self._by_name[name] = tuple(kept)
 
     def resolve(self, name: object) -> str:
         """Return the name of an event as it is told; raises UnknownEventName, or BadArgument for what is no name at all."""
@@ -98,18 +102,24 @@ class Observers:
 
     # -- telling -----------------------------------------------------------------------------------------------------------------
 
+    @property
+    def hear_signals(self) -> bool:
+        """True if somebody observes signals, all or of one type."""
+        return any(name.startswith(SignalReceived.name) for name in self._by_name if self._by_name[name])
+
     def tell(self, notice: Notice) -> None:
         """Call the observers of this event."""
-        name = notice.name
-        self._call(name, notice)
-        if type(notice) is SignalReceived and notice.signal.type:
-            self._call(f"{name}:{notice.signal.type}", notice)
+        self._call(notice.name, notice)
+
+    def tell_signal(self, notice: SignalReceived) -> None:
+        """Call the observers of a signal: of all, then of its type."""
+        self._call("signal", notice)
+        type = notice.signal.type
+        if type:
+            self._call(f"signal:{type}", notice)
 
     def _call(self, name: str, notice: Notice) -> None:
-        observers = self._by_name.get(name)
-        if not observers:
-            return
-        for observer in tuple(observers):
+        for observer in self._by_name.get(name, ()):
             if not observer.active:
                 continue
             try:

@@ -8,29 +8,29 @@ says so where it is called from elsewhere.
 from __future__ import annotations
 
 import asyncio
+from asyncio import _get_running_loop  # what get_running_loop() asks, without its price where there is none
 from collections.abc import Callable, Mapping
 from os import PathLike
 from random import Random
-from typing import Any
+from typing import Any, cast
+from weakref import ref
 
 from reconnect import limits
-from reconnect.audit import Auditor
 from reconnect.chart import Statechart
 from reconnect.client import assembly
 from reconnect.client.front import Front
-from reconnect.client.observers import Observed
 from reconnect.client.outbox import Outbox
-from reconnect.client.receipt import Receipt
-from reconnect.client.signals import SignalStream
+from reconnect.client.signalling import Signalling
+from reconnect.client.statistics import Statistics
 from reconnect.client.streams import Publisher, Subscriber
 from reconnect.clock import SystemClock
 from reconnect.core import frames, inputs
 from reconnect.core.frames import Member, Stream
-from reconnect.core.submission import check_text, check_to, check_ttl, check_type, encode_data
+from reconnect.core.submission import check_text
 from reconnect.driver import Driver
-from reconnect.errors import BadSignal, ConnectFailed, NotConnected, OutboxFull, WrongLoop
+from reconnect.errors import ConnectFailed, NotConnected, WrongLoop
 from reconnect.ports import AuditSink, Clock, Dialer, RetryPolicy, TokenSource
-from reconnect.reasons import Cause, OutcomeStatus, Reason, RejectCode
+from reconnect.reasons import Cause, OutcomeStatus, Reason
 from reconnect.record import Record
 from reconnect.retry import RetryPolicy as DefaultPolicy
 
@@ -38,20 +38,7 @@ _clock = SystemClock()
 _LEFT = Cause(reason=Reason.CLIENT_DISCONNECTED, detail="disconnect() was called meanwhile")
 
 
-class Statistics(Record):
-    """What a session has done since it was made.
-
-    The conservation law holds at every moment: submitted = the sum of `outcomes` + pending. `counts` says how often things
-    happened that change nothing: stale reports, repeats that were dropped, unknown frames, observers that failed.
-    """
-
-    submitted: int
-    pending: int
-    outcomes: Mapping[OutcomeStatus, int]
-    counts: Mapping[str, int]
-
-
-class _Arrival(Record):
+class _Arrival(Record, kw_only=True):
     """Where a connect() or a disconnect() ended: the role, the generation of the last transport, and why not."""
 
     role: str
@@ -59,14 +46,15 @@ class _Arrival(Record):
     cause: Cause
 
 
-class Session(Observed):
+class Session(Signalling):
     """A session that survives the network.
 
     `url` is the hub's address (ws:// or wss://), `session` the id of the shared place, `token` a string or a callable, async or
     not, that is asked at each attempt. `retry` decides when to try again; with `retry_initial` also before the first success.
-    `outbox` bounds what waits; `audit` is a sink or a path. `chart` replaces the session's statechart, `transport` the
-    WebSocket dialer, `clock` the system's; `seed` makes the jitter repeatable. Durations are in seconds, with their defaults
-    and reasons in `reconnect.limits`. Raises BadArgument, BadUrl, ChartError or AuditFailed.
+    `outbox` bounds what waits; `audit` is a sink or a path. `chart` replaces the session's statechart, and `durations` says how
+    long timers of its own take; `transport` replaces the WebSocket dialer, `clock` the system's; `seed` makes the jitter
+    repeatable. Durations are in seconds, with their defaults and reasons in `reconnect.limits`. Raises BadArgument, BadUrl,
+    ChartError or AuditFailed.
 
     Use it as `async with reconnect.connect(...) as session`, or call `connect()` and `disconnect()` yourself. `url` and `name`,
     the id of the session, can be read back.
@@ -85,6 +73,7 @@ class Session(Observed):
         outbox: Outbox | None = None,
         audit: AuditSink | str | PathLike[str] | None = None,
         chart: Statechart | str | PathLike[str] | None = None,
+        durations: Mapping[str, float] | None = None,
         clock: Clock | None = None,
         transport: Dialer | None = None,
         retry_initial: bool = False,
@@ -103,7 +92,7 @@ class Session(Observed):
         self._outbox = outbox if outbox is not None else Outbox()
         self._clock = clock if clock is not None else _clock
         dialer = assembly.dialer_for(url, transport)
-        charts = assembly.load_charts(chart)
+        charts = assembly.load_charts(chart, self._outbox.chart)
         self._core = assembly.build_core(
             charts,
             session=session,
@@ -113,9 +102,12 @@ class Session(Observed):
             retry_initial=retry_initial,
             attempt_deadline=attempt_deadline_seconds,
             close_timeout=close_timeout_seconds,
+            durations=durations or {},
         )
         sink = assembly.open_audit(audit, self._outbox)
-        self._auditor = Auditor(sink, self._clock, session=session, charts=charts.values())
+        self._auditor = assembly.auditor_for(sink, self._core, charts, clock=self._clock, policy=self._policy, seed=seed)
+        self._witness = self._auditor if self._auditor.takes_inputs else None
+        self._myself = ref(self)
         self._front = Front(self._core, auditor=self._auditor, clock=self._clock, observer_seconds=observer_seconds)
         self._driver = Driver(
             self._core,
@@ -129,11 +121,16 @@ class Session(Observed):
             recorder=self._auditor,
             listener=self._front,
             random=Random(seed),  # jitter is no secret
+            witness=self._witness,
         )
-        self._front.attach(self._driver)
+        self._front.attach(self._driver, self._myself)
+        self._outbox.attach(self._driver, self._auditor, self._clock)
+        self._auditor.on_failure = self._driver.halt
+        self._auditor.opened()
         self._observers = self._front.observers
         self._until = self._front.conditions.until
-        self._loop: asyncio.AbstractEventLoop | None = None
+        # Where there is a file, the first signal is checked too: it may come before connect(), and is stored from a loop.
+        self._loop: asyncio.AbstractEventLoop | None = cast(Any, self._outbox.chart)
         self._left = False  # disconnect() was called since the last connect()
         self._refused_bytes = 0  # of the signal that the outbox had no room for last
 
@@ -197,7 +194,8 @@ class Session(Observed):
             await self._until(lambda: self.role != "closing")
         if self.role == "offline":
             self._loop, self._left = asyncio.get_running_loop(), False
-            self._auditor.start(policy=self._policy, sender=self._outbox.sender)
+            self._auditor.start()
+            self._outbox.speak()
             self._driver.feed(inputs.ConnectRequested(at=self._clock.now()))
         # Judged in the turn that decides: the link may be lost, or another connect() begin, before this caller runs.
         arrival = await self._until(lambda: self._arrived("online", "offline"))
@@ -235,12 +233,9 @@ class Session(Observed):
 
     def _check_loop(self, call: str) -> None:
         """Raise WrongLoop where a session that is in use is called from elsewhere, before anything is half done."""
-        if self.role == "offline":
-            return
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            loop = None
+        loop = _get_running_loop()
+        if self.role == "offline" and (loop is not None or self._outbox.chart is None):
+            return  # an outbox with a file takes signals all the same, and stores them from a loop
         if loop is not self._loop:
             raise WrongLoop(call)
 
@@ -265,6 +260,18 @@ class Session(Observed):
         if self.role == "offline":
             self._auditor.stop()  # the hint was noted, and the audit is over as before
 
+    def feed(self, event: str) -> None:
+        """Feed an event of the kind `call` that only this session's own chart has; the chart says what follows.
+
+        Raises UnknownEventName or BadArgument where it is none, and IllegalTransition where the chart refuses it now.
+        """
+        self._check_loop("feed()")
+        try:
+            self._driver.feed(inputs.Called(at=self._clock.now(), event=assembly.event_to_feed(self._core.chart, event)))
+        finally:
+            if self.role == "offline":
+                self._auditor.stop()  # as after a hint: it was noted, and the audit is over as before
+
     async def wait_for(self, state: str) -> None:
         """Return once the session is in a state, given as a leaf (`reconnecting.waiting`), a parent (`reconnecting`) or a role.
 
@@ -272,75 +279,6 @@ class Session(Observed):
         """
         leaves = self._core.chart.leaves_of(state)
         await self._until(lambda: self.state in leaves)
-
-    # -- signals -----------------------------------------------------------------------------------------------------------------
-
-    def signal(
-        self,
-        data: Any = None,
-        *,
-        type: str = "",
-        to: str | Member | None = None,
-        retry_after_reconnect: bool = True,
-        ttl: float | None = None,
-    ) -> Receipt:
-        """Send a signal to everyone in the session, the sender included, or to one connection. Returns at once.
-
-        `data` is any JSON value of at most 8,192 bytes, `type` at most 128 characters of `A-Z a-z 0-9 - _ ~ .`. While the
-        session is on its way back the signal waits; with `retry_after_reconnect=False` it is dropped instead. `ttl` is how many
-        seconds it may wait. Await the receipt for its Outcome. Raises BadSignal, NotConnected or OutboxFull; nothing was sent
-        then.
-        """
-        if self.role in ("offline", "closing"):
-            raise NotConnected("signal()", self.state)
-        self._check_loop("signal()")
-        encoded, kind = encode_data(data), check_type(type)
-        self._check_fits(len(encoded) + len(kind))
-        try:
-            serial, effects = self._core.submit(
-                data=encoded,
-                type=kind,
-                to=check_to(to),
-                ttl=check_ttl(ttl),
-                keep=retry_after_reconnect,
-                at=self._clock.now(),
-            )
-        except OutboxFull:
-            self._refused_bytes = len(encoded) + len(kind)
-            raise
-        receipt = self._front.receipts[serial] = Receipt(serial, self._cancel)
-        if effects:
-            self._driver.perform(effects)
-        self._driver.signals_submitted()
-        return receipt
-
-    def _check_fits(self, size: int) -> None:
-        most = self._outbox.bounds.size
-        if size > most:
-            raise BadSignal(f"the signal has {size:,} bytes, and this outbox holds {most:,} at most", code=RejectCode.TOO_LARGE)
-
-    def _cancel(self, serial: int) -> bool:
-        effects = self._core.cancel(serial)
-        self._driver.perform(effects)
-        return bool(effects)
-
-    def signals(self, type: str | None = None) -> SignalStream:
-        """Return an async iterator over the signals that arrive from now on, all or of one type; it ends with the session."""
-        stream = SignalStream(None if type is None else check_type(type), caught_up=self._driver.consumed)
-        self._front.iterators.add(stream)
-        return stream
-
-    async def drain(self) -> None:
-        """Return once every signal submitted so far has its outcome; put a limit on it with `asyncio.timeout`."""
-        self._driver.flush()
-        receipts = self._front.receipts
-        pending = set(receipts)
-        await self._until(lambda: pending.isdisjoint(receipts))
-
-    async def wait_room(self) -> None:
-        """Return once the outbox has room for another signal, one as large as the last that it refused."""
-        outbox = self._core.at.outbox
-        await self._until(lambda: outbox.has_room and outbox.size + self._refused_bytes <= outbox.bounds.size)
 
     # -- streams -----------------------------------------------------------------------------------------------------------------
 

@@ -15,11 +15,14 @@ from reconnect.chart.rows import CANCEL, START
 from reconnect.core.effects import CloseTransport, Notify, OpenTransport
 from reconnect.core.frames import Gap, Goodbye, Join, Member, Program, Stream, WantAnswer, Welcome
 from reconnect.core.liveness import Liveness
-from reconnect.core.notices import Attempt, Connected, Disconnected, Notice, Reconnected, Reconnecting, Updated, UpdateKind
+from reconnect.core.notices import Attempt, Connected, Disconnected, Notice, Reconnected, Reconnecting, Told, Updated, UpdateKind
+from reconnect.core.settings import GIVEN
 from reconnect.core.situation import Situation
 from reconnect.reasons import Cause, Reason
 
-BLAMELESS = frozenset({Reason.SILENT, Reason.FORCED, Reason.GOING_AWAY, Reason.SLOW, Reason.HOLE, Reason.OVERLOADED})
+BLAMELESS = frozenset({
+    Reason.SILENT, Reason.FORCED, Reason.OWN_CHART, Reason.GOING_AWAY, Reason.SLOW, Reason.HOLE, Reason.OVERLOADED,
+})  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -40,6 +43,7 @@ class Moment:
     refused: list[WantAnswer] = field(default_factory=list)  # answers that nobody may be told of before the acceptance
     granted: list[WantAnswer] = field(default_factory=list)  # and those that are told for the first time
     has_other_limits: bool = False
+    lost_connection: bool = False  # there was one, and this is another
 
 
 class Actions:
@@ -74,6 +78,8 @@ class Actions:
         source, attribute = self._seconds[name]
         if source == "attempt":
             seconds = self._at.attempt_began_at + self._at.settings.attempt_deadline - moment.at
+        elif source == GIVEN:
+            seconds = self._at.settings.durations[attribute]
         else:
             seconds = getattr(moment if source == "event" else self._at.settings, attribute)
         assert seconds is not None, f"the event that starts {name} brings no {attribute}"
@@ -92,6 +98,7 @@ class Actions:
         self._at.generation += 1
         self._at.fenced = False
         self._at.attempt_began_at = moment.at
+        self._at.episode.attempt = max(1, self._at.episode.attempt)  # one that no policy was asked for is the first
         self._at.do(OpenTransport(generation=self._at.generation, url=self._at.next_url))
         self._at.next_url = None
 
@@ -172,6 +179,7 @@ class Actions:
         at, inbox = self._at, self._at.inbox
         welcome = self._admit(moment)
         moment.reconciles = True
+        moment.lost_connection = at.connection is not None
         if at.connection is not None:
             at.episode.last_error = Cause(reason=Reason.NOT_RESUMED, detail=str(welcome.not_resumed or ""))
             if inbox.epoch != welcome.epoch:
@@ -214,7 +222,9 @@ class Actions:
     def _settle_judged(self, moment: Moment, step: Step) -> None:
         welcome = moment.welcome
         assert welcome is not None, "only a welcome judges"
-        effects = self._at.outbox.resume(welcome.accepted, welcome.rejected, moment.at, resumed=welcome.resumed)
+        effects = self._at.outbox.resume(
+            welcome.accepted, welcome.rejected, moment.at, resumed=welcome.resumed, lost=moment.lost_connection
+        )
         assert effects is not None, "an impossible judgement is refused before the step"
         self._at.do(*effects)
 
@@ -292,6 +302,10 @@ class Actions:
                 gap=moment.gap,
                 not_resumed=moment.welcome.not_resumed,
             )
+        if name != Disconnected.name:
+            cause = moment.cause
+            assert cause is not None, "only an event with a cause tells the chart's own words"
+            return Told(at=at, name=name, state=step.after, reason=cause.reason, detail=cause.detail)
         away = self._chart.role(step.before) == "recovering"
         return Disconnected(
             at=at,

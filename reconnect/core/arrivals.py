@@ -6,7 +6,7 @@ frame kind that is not known is ignored and counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -14,13 +14,14 @@ import msgspec
 from reconnect.chart import Step
 from reconnect.core import frames
 from reconnect.core.actions import Moment
-from reconnect.core.effects import Answer, Note, Notify
-from reconnect.core.notices import Signal, SignalReceived, Updated, UpdateKind
+from reconnect.core.effects import Answer, Deliver, Note, Notify
+from reconnect.core.notices import Updated, UpdateKind
 from reconnect.core.situation import Situation
 from reconnect.reasons import FINAL, Cause, Reason
 
 _SIGNAL: Final = frames.EntryKind.SIGNAL
 _decode: Final = msgspec.json.Decoder().decode
+_UNREADABLE: Final = object()
 
 
 class Lose(Protocol):
@@ -47,7 +48,7 @@ class Arrivals:
             frames.Ping: self._on_ping,
         }
         self._accepted: dict[type[frames.Frame], Callable[[Any, float], None]] = {
-            frames.Entry: self.take_entry,
+            frames.Entry: lambda entry, at: self.take_entries((entry,), at),
             frames.Accepted: self._on_accepted,
             frames.Done: self._on_done,
             frames.Failed: self._on_failed,
@@ -140,43 +141,45 @@ class Arrivals:
 
     # -- the log -----------------------------------------------------------------------------------------------------------------
 
-    def take_entry(self, entry: frames.Entry, at: float) -> None:
-        """Read one entry of the log; most of what arrives is that."""
-        situation = self._at
-        inbox = situation.inbox
-        if entry.after > inbox.received:
-            self._hole(f"entry {entry.position} follows {entry.after}, and {inbox.received} was the last to arrive", at)
-            return
-        if not inbox.take(entry):
-            situation.counts["repeated_entries"] += 1
-            return
-        if entry.what is _SIGNAL:
-            self._on_signal(entry, at)
-        else:
-            situation.do(*situation.roster.apply(entry, at))
-        if situation.replay_to is not None and not situation.fenced:
-            situation.restore_if_replayed(at)
+    def take_entries(self, entries: Sequence[frames.Entry], at: float) -> None:
+        """Read entries of the log, which is most of what arrives; signals in a row are told in one effect."""
+        situation, values = self._at, _values(entries)
+        inbox, counts = situation.inbox, situation.counts
+        fresh: list[frames.Entry] = []
+        fresh_values: list[Any] = []
+        for entry, value in zip(entries, values, strict=True):
+            position = entry.position
+            if entry.after > inbox.received:
+                self._deliver(fresh, fresh_values, at)
+                self._hole(f"entry {position} follows {entry.after}, and {inbox.received} was the last to arrive", at)
+                return
+            if position <= inbox.received:
+                counts["repeated_entries"] += 1
+                continue
+            inbox.received = position
+            if entry.what is not _SIGNAL:
+                self._deliver(fresh, fresh_values, at)
+                situation.do(*situation.roster.apply(entry, at))
+            elif entry.sender is not None and inbox.is_repeat(entry.sender, entry.serial, entry.repeat):
+                counts["repeated_signals"] += 1
+                situation.do(Note(at=at, what="repeated_signal", detail=f"{entry.sender} {entry.serial}"))
+            elif value is _UNREADABLE:
+                self._deliver(fresh, fresh_values, at)
+                self._broken(f"the data of entry {position} is not JSON", at)
+                return
+            else:
+                fresh.append(entry)
+                fresh_values.append(value)
+            if situation.replay_to is not None and position >= situation.replay_to:
+                self._deliver(fresh, fresh_values, at)
+                situation.restore_if_replayed(at)
+        self._deliver(fresh, fresh_values, at)
 
-    def _on_signal(self, entry: frames.Entry, at: float) -> None:
-        if entry.sender is not None and self._at.inbox.is_repeat(entry.sender, entry.serial):
-            self._at.counts["repeated_signals"] += 1
-            self._at.do(Note(at=at, what="repeated_signal", detail=f"{entry.sender} {entry.serial}"))
-            return
-        try:
-            data = _decode(entry.data)
-        except (msgspec.DecodeError, RecursionError):
-            self._broken(f"the data of entry {entry.position} is not JSON", at)
-            return
-        signal = Signal(
-            type=entry.type,
-            data=data,
-            sender=entry.sender or "",
-            serial=entry.serial,
-            position=entry.position,
-            connection=entry.connection,
-            repeat=entry.repeat,
-        )
-        self._at.do(Notify(notice=SignalReceived(at=at, signal=signal)))
+    def _deliver(self, entries: list[frames.Entry], values: list[Any], at: float) -> None:
+        if entries:
+            self._at.do(Deliver(at=at, entries=tuple(entries), values=tuple(values)))
+            entries.clear()
+            values.clear()
 
     def _hole(self, detail: str, at: float) -> None:
         if not self._closing:
@@ -194,6 +197,7 @@ class Arrivals:
         self._check_position(accepted.position, at)
 
     def _on_pong(self, pong: frames.Pong, at: float) -> None:
+        self._at.outbox.prove()
         self._check_position(pong.position, at)
 
     def _check_position(self, position: int, at: float) -> None:
@@ -227,6 +231,22 @@ class Arrivals:
             self._at.fail_request(failed.request, name, code=failed.code, possibly_sent=False, detail=failed.detail)
         elif name is None:
             self._at.counts["late_answers"] += 1
+
+
+def _values(entries: Sequence[frames.Entry]) -> list[Any]:
+    """Return the values of what entries carry as data, all read in one call unless there is something wrong with one of them."""
+    try:
+        values: list[Any] = _decode(b"[%b]" % b",".join([entry.data for entry in entries]))
+    except (msgspec.DecodeError, RecursionError):
+        values = []
+    return values if len(values) == len(entries) else [_value(entry) for entry in entries]
+
+
+def _value(entry: frames.Entry) -> Any:
+    try:
+        return _decode(entry.data)
+    except (msgspec.DecodeError, RecursionError):
+        return _UNREADABLE
 
 
 def _is_sound(welcome: frames.Welcome) -> bool:

@@ -31,14 +31,14 @@ class Guarded:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-class Frame(Record, tag_field="frame", omit_defaults=True):
+class Frame(Record, tag_field="frame", omit_defaults=True, kw_only=True):
     """One meaning that travels."""
 
 
 # -- what frames are made of -------------------------------------------------------------------------------------------------
 
 
-class ResumeClaim(Guarded, Record):
+class ResumeClaim(Guarded, Record, kw_only=True):
     """A member asks for its connection back: it heard everything up to `position` of `epoch`."""
 
     connection: str
@@ -47,7 +47,7 @@ class ResumeClaim(Guarded, Record):
     position: Count
 
 
-class Want(Record, omit_defaults=True):
+class Want(Record, omit_defaults=True, kw_only=True):
     """What a member wants to have under a key of its own: a publication (`publish` is its name) or a subscription to a stream."""
 
     key: str
@@ -56,7 +56,7 @@ class Want(Record, omit_defaults=True):
     data: str = ""
 
 
-class Stream(Record, omit_defaults=True):
+class Stream(Record, omit_defaults=True, kw_only=True):
     """A published stream: its id, the number its binary frames carry, its name, and the connection that publishes it."""
 
     id: str
@@ -67,7 +67,7 @@ class Stream(Record, omit_defaults=True):
     muted: bool = False
 
 
-class Member(Record, omit_defaults=True):
+class Member(Record, omit_defaults=True, kw_only=True):
     """A connection as the others see it; `away` while its transport is lost and its grace runs."""
 
     connection: str
@@ -77,7 +77,7 @@ class Member(Record, omit_defaults=True):
     away: bool = False
 
 
-class WantAnswer(Record, omit_defaults=True):
+class WantAnswer(Record, omit_defaults=True, kw_only=True):
     """The hub's answer to one want: the stream, or why not."""
 
     key: str
@@ -86,7 +86,7 @@ class WantAnswer(Record, omit_defaults=True):
     detail: str = ""
 
 
-class Rejection(Record, omit_defaults=True):
+class Rejection(Record, omit_defaults=True, kw_only=True):
     """One signal that the hub did not take."""
 
     serial: Count
@@ -94,7 +94,7 @@ class Rejection(Record, omit_defaults=True):
     detail: str = ""
 
 
-class Gap(Record):
+class Gap(Record, kw_only=True):
     """Entries that cannot be replayed: `first` to `last`, both included, of `epoch`; `last` is None where that life is over."""
 
     epoch: str
@@ -102,14 +102,14 @@ class Gap(Record):
     last: Count | None = None
 
 
-class Heartbeat(Record):
+class Heartbeat(Record, kw_only=True):
     """Seconds without sending or hearing after which a member pings, and of silence after which either side gives up."""
 
     ping: float
     silence: float
 
 
-class Limits(Record):
+class Limits(Record, kw_only=True):
     """What the hub takes: bytes of a message, bytes of a signal's data, entries beyond `handled`."""
 
     message_bytes: Count
@@ -117,7 +117,7 @@ class Limits(Record):
     window: Count
 
 
-class Capabilities(Record):
+class Capabilities(Record, kw_only=True):
     """What a dialect can do."""
 
     acknowledges: bool = True
@@ -126,7 +126,7 @@ class Capabilities(Record):
     streams: bool = True
 
 
-class Program(Record):
+class Program(Record, kw_only=True):
     """What program speaks."""
 
     name: str
@@ -136,7 +136,7 @@ class Program(Record):
 # -- from the member -----------------------------------------------------------------------------------------------------------
 
 
-class Join(Guarded, Frame, tag="join"):
+class Join(Guarded, Frame, tag="join", kw_only=True):
     """The first frame of a transport. `settled` is the own serial up to which outcomes are known."""
 
     token: str
@@ -149,7 +149,7 @@ class Join(Guarded, Frame, tag="join"):
     features: tuple[str, ...] = ()
 
 
-class SendSignal(Frame, tag="signal"):
+class SendSignal(Frame, tag="signal", kw_only=True):
     """One signal; serials of a sender ascend, holes are allowed. `repeat` marks one that may have been sent before."""
 
     serial: Count
@@ -160,35 +160,35 @@ class SendSignal(Frame, tag="signal"):
     repeat: bool = False
 
 
-class Handled(Frame, tag="handled"):
+class Handled(Frame, tag="handled", kw_only=True):
     """The application took over everything up to `position`; outcomes are known up to own serial `settled`."""
 
     position: Count
     settled: Count = 0
 
 
-class AddWant(Frame, tag="want"):
+class AddWant(Frame, tag="want", kw_only=True):
     """Ask for a want; answered by Done or Failed with the same request id."""
 
     request: Count
     want: Want
 
 
-class DropWant(Frame, tag="unwant"):
+class DropWant(Frame, tag="unwant", kw_only=True):
     """Give a want up."""
 
     request: Count
     key: str
 
 
-class Kick(Frame, tag="kick"):
+class Kick(Frame, tag="kick", kw_only=True):
     """A moderator removes a connection."""
 
     request: Count
     connection: str
 
 
-class Mute(Frame, tag="mute"):
+class Mute(Frame, tag="mute", kw_only=True):
     """A moderator mutes a stream, or lets it speak again."""
 
     request: Count
@@ -196,7 +196,7 @@ class Mute(Frame, tag="mute"):
     muted: bool = True
 
 
-class RenewToken(Guarded, Frame, tag="token"):
+class RenewToken(Guarded, Frame, tag="token", kw_only=True):
     """A newer token for the living connection."""
 
     request: Count
@@ -206,7 +206,7 @@ class RenewToken(Guarded, Frame, tag="token"):
 # -- from the hub --------------------------------------------------------------------------------------------------------------
 
 
-class Welcome(Guarded, Frame, tag="welcome"):
+class Welcome(Guarded, Frame, tag="welcome", kw_only=True):
     """The hub's acceptance; only this makes a connection.
 
     `position` is that of the last entry for this member at acceptance; entries up to it follow (a replay). Where `snapshot_pages`
@@ -233,7 +233,7 @@ class Welcome(Guarded, Frame, tag="welcome"):
     features: tuple[str, ...] = ()
 
 
-class Snapshot(Frame, tag="snapshot"):
+class Snapshot(Frame, tag="snapshot", kw_only=True):
     """One page of who and what is in the session at the welcome's position, away members included."""
 
     page: Count
@@ -241,7 +241,7 @@ class Snapshot(Frame, tag="snapshot"):
     streams: tuple[Stream, ...] = ()
 
 
-class Refused(Frame, tag="refused"):
+class Refused(Frame, tag="refused", kw_only=True):
     """The hub does not take, or no longer keeps, this member; the close code that follows says whether to come back."""
 
     code: Reason
@@ -250,7 +250,7 @@ class Refused(Frame, tag="refused"):
     url: str | None = None
 
 
-class Accepted(Frame, tag="accepted"):
+class Accepted(Frame, tag="accepted", kw_only=True):
     """All signals up to `serial` are judged: those in `rejected` refused, the others in the log.
 
     `position` is that up to which everything for this member has been sent.
@@ -274,7 +274,7 @@ class EntryKind(StrEnum):
     MUTED = "muted"  # a stream's `muted` changed
 
 
-class Entry(Frame, tag="entry"):
+class Entry(Frame, tag="entry", kw_only=True):
     """One entry of the session's log. `after` is the position of the previous entry for this member.
 
     SIGNAL has connection (None from the server), sender, serial, type, data, to. JOINED has member; DROPPED, RETURNED and LEFT
@@ -296,14 +296,14 @@ class Entry(Frame, tag="entry"):
     reason: Reason | None = None
 
 
-class Done(Frame, tag="done"):
+class Done(Frame, tag="done", kw_only=True):
     """A request succeeded."""
 
     request: Count
     answer: WantAnswer | None = None
 
 
-class Failed(Frame, tag="failed"):
+class Failed(Frame, tag="failed", kw_only=True):
     """A request did not succeed."""
 
     request: Count
@@ -311,7 +311,7 @@ class Failed(Frame, tag="failed"):
     detail: str = ""
 
 
-class GoingAway(Frame, tag="going_away"):
+class GoingAway(Frame, tag="going_away", kw_only=True):
     """The hub's last frame before it stops, after the Accepted of all that it read."""
 
     retry_after: float
@@ -321,25 +321,25 @@ class GoingAway(Frame, tag="going_away"):
 # -- from either side ------------------------------------------------------------------------------------------------------------
 
 
-class Ping(Frame, tag="ping"):
+class Ping(Frame, tag="ping", kw_only=True):
     """Are you there? A member's ping says what it received."""
 
     position: Count = 0
 
 
-class Pong(Frame, tag="pong"):
+class Pong(Frame, tag="pong", kw_only=True):
     """The answer; the hub's says the position up to which everything for this member has been sent."""
 
     position: Count = 0
 
 
-class Goodbye(Frame, tag="goodbye"):
+class Goodbye(Frame, tag="goodbye", kw_only=True):
     """Leaving on purpose; the hub answers with the same after all that it read before."""
 
     reason: Reason = Reason.CLIENT_DISCONNECTED
 
 
-class Unknown(Frame, tag="unknown"):
+class Unknown(Frame, tag="unknown", kw_only=True):
     """A frame kind that this version does not know: ignored and counted. Never sent."""
 
     kind: str

@@ -13,13 +13,14 @@ from reconnect.reasons import OutcomeStatus, Reason, RejectCode, ResumeRefusal
 from reconnect.record import Record
 
 
-class Outcome(Record, frozen=True):
+class Outcome(Record, frozen=True, kw_only=True):
     """How a signal ended. `possibly_sent` says of one not delivered whether a byte of it may have reached the hub."""
 
     status: OutcomeStatus  # how it ended
     reason: Reason | None = None  # why, where it was neither delivered nor rejected
     code: RejectCode | None = None  # what the hub said, where it rejected it
     possibly_sent: bool = False  # it is not known to be delivered, and may have been
+    stored: bool = False  # it is on disk all the same, and goes on with the next connect()
 
     @property
     def delivered(self) -> bool:
@@ -27,7 +28,7 @@ class Outcome(Record, frozen=True):
         return self.status is OutcomeStatus.DELIVERED
 
 
-class Signal(Record):
+class Signal(Record, kw_only=True):
     """A signal that arrived.
 
     `connection` is the connection that sent it, None where the server did. `sender` and `serial` identify it for ever, `position`
@@ -43,21 +44,21 @@ class Signal(Record):
     repeat: bool = False  # it was sent again, and an earlier life of the hub may have handed it out
 
 
-class Notice(Record):
+class Notice(Record, kw_only=True):
     """The root of the public events."""
 
     name: ClassVar[str]
     at: float  # the instant on the session's clock
 
 
-class Connected(Notice):
+class Connected(Notice, kw_only=True):
     """The hub accepted the first time since connect()."""
 
     name = "connected"
     connection: str  # the id of this member's place in the session
 
 
-class Reconnecting(Notice):
+class Reconnecting(Notice, kw_only=True):
     """The connection dropped; the client comes back by itself. `retry_in` seconds from now attempt `attempt` starts."""
 
     name = "reconnecting"
@@ -68,7 +69,7 @@ class Reconnecting(Notice):
     detail: str = ""  # a sentence for people, or nothing
 
 
-class Attempt(Notice):
+class Attempt(Notice, kw_only=True):
     """An attempt is scheduled; `initial` before the first `connected`."""
 
     name = "attempt"
@@ -79,7 +80,7 @@ class Attempt(Notice):
     initial: bool = False  # the session was not connected yet since connect()
 
 
-class Reconnected(Notice):
+class Reconnected(Notice, kw_only=True):
     """The session is connected again after `elapsed` seconds.
 
     `resumed`: the connection was kept. `gap`: what the hub could not replay, or None. `not_resumed`: why the connection is a new
@@ -96,13 +97,22 @@ class Reconnected(Notice):
     not_resumed: ResumeRefusal | None = None  # why the connection is a new one
 
 
-class Disconnected(Notice):
+class Disconnected(Notice, kw_only=True):
     """The session is over until the next connect()."""
 
     name = "disconnected"
     reason: Reason  # why the session is over
     attempt: int = 0  # the last one of the outage that it ended in; 0 where there was none
     elapsed: float = 0.0  # seconds that this outage lasted
+    detail: str = ""  # a sentence for people, or nothing
+
+
+class Told(Notice, kw_only=True):
+    """What only the session's own chart tells, under a name that it declares; `on()` takes that name."""
+
+    name: str  # type: ignore[misc]  # here of the event itself, where the others have that of their class
+    state: str  # the state that the session is in now
+    reason: Reason  # why
     detail: str = ""  # a sentence for people, or nothing
 
 
@@ -114,7 +124,7 @@ class UpdateKind(StrEnum):
     SLEPT = "slept"  # the machine was suspended for `seconds`; the link is being probed
 
 
-class Updated(Notice):
+class Updated(Notice, kw_only=True):
     """Something changed and the state did not."""
 
     name = "updated"
@@ -122,21 +132,21 @@ class Updated(Notice):
     seconds: float = 0.0  # for how long the machine slept
 
 
-class SignalReceived(Notice):
+class SignalReceived(Notice, kw_only=True):
     """A signal arrived."""
 
     name = "signal"
     signal: Signal  # the signal itself
 
 
-class StreamCreated(Notice):
+class StreamCreated(Notice, kw_only=True):
     """Somebody published a stream."""
 
     name = "stream_created"
     stream: Stream  # which one
 
 
-class StreamInterrupted(Notice):
+class StreamInterrupted(Notice, kw_only=True):
     """The publisher of this stream dropped and may return."""
 
     name = "stream_interrupted"
@@ -144,14 +154,14 @@ class StreamInterrupted(Notice):
     reason: Reason  # why its publisher dropped
 
 
-class StreamRestored(Notice):
+class StreamRestored(Notice, kw_only=True):
     """The publisher of this stream is back."""
 
     name = "stream_restored"
     stream: Stream  # which one
 
 
-class StreamDestroyed(Notice):
+class StreamDestroyed(Notice, kw_only=True):
     """This stream ended for good."""
 
     name = "stream_destroyed"
@@ -159,21 +169,21 @@ class StreamDestroyed(Notice):
     reason: Reason  # why it ended
 
 
-class StreamUpdated(Notice):
+class StreamUpdated(Notice, kw_only=True):
     """A moderator muted this stream or lets it speak again; see `stream.muted`."""
 
     name = "stream_updated"
     stream: Stream  # as it is now
 
 
-class ConnectionCreated(Notice):
+class ConnectionCreated(Notice, kw_only=True):
     """A member came."""
 
     name = "connection_created"
     member: Member  # who
 
 
-class ConnectionInterrupted(Notice):
+class ConnectionInterrupted(Notice, kw_only=True):
     """A member's link dropped; its grace runs."""
 
     name = "connection_interrupted"
@@ -181,14 +191,14 @@ class ConnectionInterrupted(Notice):
     reason: Reason  # why its link dropped
 
 
-class ConnectionRestored(Notice):
+class ConnectionRestored(Notice, kw_only=True):
     """A member is back within its grace."""
 
     name = "connection_restored"
     member: Member  # who
 
 
-class ConnectionDestroyed(Notice):
+class ConnectionDestroyed(Notice, kw_only=True):
     """A member is gone for good."""
 
     name = "connection_destroyed"
@@ -196,27 +206,27 @@ class ConnectionDestroyed(Notice):
     reason: Reason  # why it is gone
 
 
-class PublicationNotice(Notice):
+class PublicationNotice(Notice, kw_only=True):
     """The root of what a Publisher or a Subscriber is told; `key` is the want's."""
 
     key: str  # of the want that it is about
     stream: Stream | None = None  # the stream; None where there never was one
 
 
-class PublisherLive(PublicationNotice):
+class PublisherLive(PublicationNotice, kw_only=True):
     """The stream is published, or is so again."""
 
     name = "live"
 
 
-class PublisherInterrupted(PublicationNotice):
+class PublisherInterrupted(PublicationNotice, kw_only=True):
     """The own link dropped; frames are not sent until it is back."""
 
     name = "interrupted"
     reason: Reason  # why the link dropped
 
 
-class PublisherEnded(PublicationNotice):
+class PublisherEnded(PublicationNotice, kw_only=True):
     """The stream is over."""
 
     name = "ended"
@@ -224,20 +234,20 @@ class PublisherEnded(PublicationNotice):
     code: RejectCode | None = None  # what the hub said, where it refused
 
 
-class SubscriberConnected(PublicationNotice):
+class SubscriberConnected(PublicationNotice, kw_only=True):
     """Frames arrive, or do so again."""
 
     name = "connected"
 
 
-class SubscriberDisconnected(PublicationNotice):
+class SubscriberDisconnected(PublicationNotice, kw_only=True):
     """The publisher's link or the own one dropped; the stream may return."""
 
     name = "disconnected"
     reason: Reason  # why it stands still
 
 
-class SubscriberDestroyed(PublicationNotice):
+class SubscriberDestroyed(PublicationNotice, kw_only=True):
     """The stream cannot be restored."""
 
     name = "destroyed"

@@ -16,23 +16,21 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
-from typing import Final
 
 import msgspec
 
 from reconnect import limits
+from reconnect.core import outcomes
 from reconnect.core.effects import Effect, Forget, Settle
 from reconnect.core.frames import Rejection, SendSignal
 from reconnect.core.notices import Outcome
-from reconnect.core.outcomes import CANCELLED, DELIVERED, EXPIRED, OPTED_OUT, OVERFLOWED, POISONED, TIMED_OUT, UNRESUMED, WRITTEN
+from reconnect.core.rows import Place, Row
+from reconnect.core.suspicion import Suspicion
 from reconnect.errors import OutboxFull
 from reconnect.reasons import OutcomeStatus, Reason
 from reconnect.record import Record
-
-POISON_LOSSES: Final = 2  # one loss right after a resend may be chance; as many in a row are not
-POISON_SECONDS: Final = 1.0  # a loss later than this after resending is not blamed on what was resent
 
 
 class Overflow(StrEnum):
@@ -41,38 +39,16 @@ class Overflow(StrEnum):
     RAISE = "raise"
     DROP_OLDEST = "drop_oldest"
     DROP_NEWEST = "drop_newest"
-    WAIT = "wait"  # raises as well; `wait_room()` is how a caller waits for it not to
+    WAIT = "wait"  # raises as well; `signal_when_room()` is for who would rather wait
 
 
-class OutboxBounds(Record):
+class OutboxBounds(Record, kw_only=True):
     """How much an outbox holds, and what happens beyond it. `in_flight` bounds what is sent and unjudged."""
 
     signals: int = limits.OUTBOX_SIGNALS
     size: int = limits.OUTBOX_BYTES
     in_flight: int = limits.IN_FLIGHT
     overflow: Overflow = Overflow.RAISE
-
-
-class Place(StrEnum):
-    """Where a row is."""
-
-    WAITING = "waiting"
-    FLIGHT = "flight"
-    GONE = "gone"
-
-
-class Row(msgspec.Struct, gc=False):
-    """One signal without an outcome."""
-
-    serial: int
-    type: str
-    data: bytes
-    to: str | None
-    expires_at: float | None
-    keep: bool  # retry_after_reconnect
-    place: Place = Place.WAITING
-    doubt: bool = False
-    sends: int = 0
 
 
 class Outbox:
@@ -87,8 +63,10 @@ class Outbox:
         trace: Callable[[int, str], None] | None = None,
     ) -> None:
         self.bounds = bounds or OutboxBounds()
+        self._most, self._most_bytes = self.bounds.signals, self.bounds.size
         self.counts: Counter[OutcomeStatus] = Counter()
         self.submitted = 0
+        self.pending = 0  # signals without an outcome
         self.size = 0
         self._acknowledged = acknowledged
         self._trace = trace
@@ -98,18 +76,10 @@ class Outbox:
         self._flight: deque[Row] = deque()
         self._gone_waiting = 0
         self._expiries: list[tuple[float, int, Row]] = []
-        self._released_at: float | None = None
-        self._progress = False
-        self._suspect = 0
-        self._suspect_losses = 0
+        self._suspicion = Suspicion()
 
     def __repr__(self) -> str:
         return f"<Outbox {self.pending}/{self.bounds.signals} flight={len(self._flight)} next={self._next_serial}>"
-
-    @property
-    def pending(self) -> int:
-        """Signals without an outcome."""
-        return len(self._waiting) - self._gone_waiting + len(self._flight)
 
     @property
     def is_waiting(self) -> bool:
@@ -119,21 +89,29 @@ class Outbox:
     @property
     def settled_up_to(self) -> int:
         """The highest serial below which every outcome is known."""
-        for rows in (self._flight, self._waiting):
-            for row in rows:
-                if row.place is not Place.GONE:
-                    return row.serial - 1
-        return self._next_serial - 1
+        return next(self.serials(), self._next_serial) - 1
 
-    @property
-    def has_room(self) -> bool:
-        """True if the bound on the number of signals leaves room for one."""
-        return self.pending < self.bounds.signals and self.size < self.bounds.size
+    def serials(self) -> Iterator[int]:
+        """Yield the serials of the signals without an outcome, ascending."""
+        return (row.serial for rows in (self._flight, self._waiting) for row in rows if row.place is not Place.GONE)
+
+    def has_room_for(self, size: int) -> bool:
+        """True if the bounds leave room for a signal with `size` bytes of type and data."""
+        return self.pending < self.bounds.signals and self.size + max(size, 1) <= self.bounds.size
 
     # -- in ------------------------------------------------------------------------------------------------------------------
 
     def submit(
-        self, *, data: bytes, type: str, to: str | None, ttl: float | None, keep: bool, at: float, away: bool
+        self,
+        *,
+        data: bytes,
+        type: str,
+        to: str | None,
+        ttl: float | None,
+        keep: bool,
+        at: float,
+        away: bool,
+        session_only: bool = False,
     ) -> tuple[int, list[Effect]]:
         """Take one signal: return its serial and what follows at once.
 
@@ -141,22 +119,24 @@ class Outbox:
         """
         weight = len(data) + len(type)
         effects: list[Effect] = []
-        opted_out = away and not keep  # it needs no room, so it puts no other signal out
-        refuse_newest = False
-        if not opted_out and (self.pending >= self.bounds.signals or self.size + weight > self.bounds.size):
-            refuse_newest = self._overflow(weight, effects)
-        row = Row(serial=self._next_serial, type=type, data=data, to=to, keep=keep, expires_at=None if ttl is None else at + ttl)
-        self._next_serial += 1
+        end: tuple[Outcome, str] | None = None
+        if away and not keep:  # it needs no room, so it puts no other signal out
+            end = outcomes.OPTED_OUT, "opted_out"
+        elif (self.pending >= self._most or self.size + weight > self._most_bytes) and self._overflow(weight, effects):
+            end = outcomes.OVERFLOWED, "overflowed"
+        serial = self._next_serial
+        row = Row(serial, type, data, to, None if ttl is None else at + ttl, keep, session_only)
+        self._next_serial = serial + 1
         self.submitted += 1
+        self.pending += 1
         self.size += weight
-        if refuse_newest or opted_out:
-            outcome, event = (OVERFLOWED, "overflowed") if refuse_newest else (OPTED_OUT, "opted_out")
-            effects += self._settle((row,), outcome, event)
-            return row.serial, effects
-        self._waiting.append(row)
-        if row.expires_at is not None:
-            heapq.heappush(self._expiries, (row.expires_at, row.serial, row))
-        return row.serial, effects
+        if end is not None:
+            effects += self._settle((row,), *end)
+        else:
+            self._waiting.append(row)
+            if row.expires_at is not None:
+                heapq.heappush(self._expiries, (row.expires_at, serial, row))
+        return serial, effects
 
     def _overflow(self, weight: int, effects: list[Effect]) -> bool:
         """Make room by policy, or return True where the newest is the one to drop; raise OutboxFull otherwise."""
@@ -165,7 +145,7 @@ class Outbox:
         if self.bounds.overflow is Overflow.DROP_OLDEST:
             # What may have been sent is not the outbox's to drop: where nothing older is, the newest goes.
             oldest = self._droppable(weight)
-            effects += self._leave(oldest or [], OVERFLOWED, "overflowed")
+            effects += self._leave(oldest or [], outcomes.OVERFLOWED, "overflowed")
             return oldest is None
         over = "signals" if self.pending >= self.bounds.signals else "bytes"
         bound = self.bounds.signals if over == "signals" else self.bounds.size
@@ -205,26 +185,34 @@ class Outbox:
         """Return the signals to hand to the transport now, oldest first, as far as the window and the store allow."""
         effects = self.expire(at)  # a wake-up may be late: what ran out before it is not sent all the same
         frames: list[SendSignal] = []
-        waiting, flight, room = self._waiting, self._flight, self.bounds.in_flight
-        while waiting and (waiting[0].place is Place.GONE or (len(flight) < room and waiting[0].serial <= self._stored)):
-            row = waiting.popleft()
+        waiting, flight, stored, raw = self._waiting, self._flight, self._stored, msgspec.Raw
+        room = self.bounds.in_flight
+        if self._suspicion.losses:
+            room = self._suspicion.room(self.settled_up_to + 1, room)
+        room -= len(flight)
+        while waiting:
+            row = waiting[0]
             if row.place is Place.GONE:
                 self._gone_waiting -= 1
-                continue
-            row.place = Place.FLIGHT
-            row.sends += 1
-            flight.append(row)
-            self._say((row,), "sent")
-            ttl = None if row.expires_at is None else row.expires_at - at
-            frames.append(
-                SendSignal(serial=row.serial, type=row.type, data=msgspec.Raw(row.data), to=row.to, ttl=ttl, repeat=row.doubt)
-            )
-        if self._released_at is None:
-            self._released_at, self._progress = at, False
+            elif room > 0 and row.serial <= stored:
+                room -= 1
+                row.place = Place.FLIGHT
+                row.sends += 1
+                flight.append(row)
+                ttl = None if row.expires_at is None else row.expires_at - at
+                frames.append(
+                    SendSignal(serial=row.serial, type=row.type, data=raw(row.data), to=row.to, ttl=ttl, repeat=row.doubt)
+                )
+            else:
+                break
+            waiting.popleft()
+        self._say(flight, "sent", last=len(frames))
+        if frames:
+            self._suspicion.sent(at)
         if not self._acknowledged:
             rows = list(flight)
             flight.clear()
-            effects += self._settle(rows, WRITTEN, "unjudged")
+            effects += self._settle(rows, outcomes.WRITTEN, "unjudged")
         return tuple(frames), effects
 
     def judge(self, serial: int, rejected: Iterable[Rejection]) -> list[Effect] | None:
@@ -234,17 +222,19 @@ class Outbox:
         refused = {rejection.serial: rejection for rejection in rejected}
         delivered: list[Row] = []
         effects: list[Effect] = []
-        while self._flight and self._flight[0].serial <= serial:
-            row = self._flight.popleft()
-            rejection = refused.get(row.serial)
-            if rejection is None:
+        flight = self._flight
+        while flight and flight[0].serial <= serial:
+            row = flight.popleft()
+            if not refused or (rejection := refused.get(row.serial)) is None:
                 delivered.append(row)
                 continue
-            outcome = Outcome(status=OutcomeStatus.REJECTED, code=rejection.code, reason=None)
+            # Refused by this hub; an earlier life of it may have taken what is in doubt.
+            outcome = Outcome(status=OutcomeStatus.REJECTED, code=rejection.code, reason=None, possibly_sent=row.doubt)
             effects += self._settle((row,), outcome, "rejected")
         if delivered:
-            effects += self._settle(delivered, DELIVERED, "accepted")
-        self._progress = self._progress or bool(delivered or effects)
+            effects += self._settle(delivered, outcomes.DELIVERED, "accepted")
+        if effects:
+            self._suspicion.judged()
         return effects
 
     def can_be_judged(self, serial: int) -> bool:
@@ -252,49 +242,57 @@ class Outbox:
         lowest = next((row.serial for row in self._waiting if row.place is Place.WAITING and not row.doubt), self._next_serial)
         return serial < lowest
 
+    @property
+    def wants_proof(self) -> bool:
+        """True once for each link that is to answer a ping before anything is sent on it."""
+        return self._suspicion.losses > 0 and self.is_waiting and self._suspicion.wants_proof
+
+    def prove(self) -> None:
+        """The link answered a ping."""
+        self._suspicion.prove()
+
     # -- outages -------------------------------------------------------------------------------------------------------------
 
     def hold(self, at: float, *, blameable: bool) -> list[Effect]:
         """The transport ended: what is in flight is unsure from here on. `blameable` losses count towards poison."""
         self._say(self._flight, "lost")
-        effects: list[Effect] = []
-        soon = self._released_at is not None and at - self._released_at <= POISON_SECONDS
         first = self._flight[0] if self._flight else None
-        if first is None or self._progress:
-            self._suspect, self._suspect_losses = 0, 0
-        elif blameable and first.sends > 1:
-            # A transport that lasted for a while was not killed by what was resent on it, and breaks the row.
-            before = self._suspect_losses if first.serial == self._suspect else 0
-            self._suspect, self._suspect_losses = first.serial, before + 1 if soon else 0
-            if self._suspect_losses >= POISON_LOSSES:
-                self._flight.popleft()
-                effects = self._settle((first,), POISONED, "poisoned")
-        self._released_at = None
-        return effects
+        resent = first is not None and first.sends > 1
+        if self._suspicion.lost(first.serial if first else 0, at, resent=resent, blameable=blameable) and first is not None:
+            self._flight.popleft()
+            return self._settle((first,), outcomes.POISONED, "poisoned")
+        return []
 
     def drop_opted_out(self) -> list[Effect]:
         """Drop what waits and said retry_after_reconnect=False."""
         rows = [row for row in self._waiting if row.place is Place.WAITING and not row.keep]
-        return self._leave(rows, OPTED_OUT, "opted_out")
+        return self._leave(rows, outcomes.OPTED_OUT, "opted_out")
 
-    def resume(self, accepted: int | None, rejected: Iterable[Rejection], at: float, *, resumed: bool) -> list[Effect] | None:
+    def resume(
+        self, accepted: int | None, rejected: Iterable[Rejection], at: float, *, resumed: bool, lost: bool = False
+    ) -> list[Effect] | None:
         """Settle what was unsure by what the hub had judged; the rest waits again, in front. None: an impossible judgement.
 
         Only a hub that knows this sender (`accepted` is not None) and `resumed` the connection can say that it does not have a
         signal; a new connection may be to another life of the hub. Without its word a signal that opted in waits as a possible
-        repeat, and one that did not has failed, possibly sent.
+        repeat, and one that did not has failed, possibly sent. `lost`: there was a connection, and this is another one, on which
+        nothing is sent that was meant for that alone.
         """
         effects = [] if accepted is None else self.judge(accepted, rejected)
         if effects is None:
             return None
         again: list[Row] = []
         for row in self._flight:
-            verdict = self._after_loss(row, at, known=resumed and accepted is not None)
+            verdict = self._after_loss(row, at, known=resumed and accepted is not None, resumed=resumed)
             if verdict is None:
                 again.append(row)
             else:
                 effects += self._settle((row,), *verdict)
         self._flight.clear()
+        self._suspicion.linked()
+        if lost:
+            left = [row for row in self._waiting if row.place is Place.WAITING and row.session_only]
+            effects += self._leave(left, outcomes.SESSION_LOST, "session_lost")
         for row in reversed(again):
             row.place = Place.WAITING
             self._waiting.appendleft(row)
@@ -302,21 +300,23 @@ class Outbox:
                 heapq.heappush(self._expiries, (row.expires_at, row.serial, row))
         return effects
 
-    def _after_loss(self, row: Row, at: float, *, known: bool) -> tuple[Outcome, str] | None:
+    def _after_loss(self, row: Row, at: float, *, known: bool, resumed: bool) -> tuple[Outcome, str] | None:
         """Return the outcome of an unsure row that the hub has not judged, or None where it is to be sent again."""
         expired = row.expires_at is not None and row.expires_at <= at
         certain = known and not row.doubt  # no hub, living or dead, can have it
         if certain:
             if expired:
-                return EXPIRED, "expired"
+                return outcomes.EXPIRED, "expired"
             if not row.keep:
-                return OPTED_OUT, "opted_out"
+                return outcomes.OPTED_OUT, "opted_out"
             self._say((row,), "passed_by")
             return None
         if expired:
-            return TIMED_OUT, "unresumed"
+            return outcomes.TIMED_OUT, "unresumed"
+        if row.session_only and not resumed:
+            return outcomes.LEFT_BEHIND, "session_lost"
         if not row.keep:
-            return UNRESUMED, "unresumed"
+            return outcomes.UNRESUMED, "unresumed"
         row.doubt = True
         return None
 
@@ -331,7 +331,7 @@ class Outbox:
         self._waiting.clear()
         self._expiries.clear()
         self._gone_waiting = 0
-        self._released_at = None
+        self._suspicion.linked()
         return effects
 
     # -- time, and the user's second thoughts ----------------------------------------------------------------------------------
@@ -351,13 +351,13 @@ class Outbox:
             row = heapq.heappop(self._expiries)[2]
             row.place = Place.GONE
             (unsure if row.doubt else sure).append(row)
-        return self._leave(sure, EXPIRED, "expired") + self._leave(unsure, TIMED_OUT, "unresumed")
+        return self._leave(sure, outcomes.EXPIRED, "expired") + self._leave(unsure, outcomes.TIMED_OUT, "unresumed")
 
     def cancel(self, serial: int) -> list[Effect]:
         """Take a signal back; return no effect if it was handed to a transport or has its outcome."""
         for row in self._waiting:
             if row.serial == serial and row.place is Place.WAITING and not row.doubt:
-                return self._leave([row], CANCELLED, "cancelled")
+                return self._leave([row], outcomes.CANCELLED, "cancelled")
         return []
 
     # -- the only way out --------------------------------------------------------------------------------------------------------
@@ -369,24 +369,26 @@ class Outbox:
 
     def _settle(self, rows: Iterable[Row], outcome: Outcome, event: str) -> list[Effect]:
         serials = []
-        kept = []
+        size = 0
         for row in rows:
             row.place = Place.GONE
-            self.size -= len(row.data) + len(row.type)
+            size += len(row.data) + len(row.type)
             row.data = b""
             serials.append(row.serial)
-            if row.serial <= self._announced:
-                kept.append(row.serial)
         if not serials:
             return []
+        self.size -= size
+        self.pending -= len(serials)
         self.counts[outcome.status] += len(serials)
+        kept = serials if max(serials) <= self._announced else [serial for serial in serials if serial <= self._announced]
         if self._trace is not None:
             for serial in serials:
                 self._trace(serial, event)
         settled: list[Effect] = [Settle(serials=tuple(serials), outcome=outcome)]
         return [*settled, Forget(serials=tuple(kept))] if kept else settled
 
-    def _say(self, rows: Iterable[Row], event: str) -> None:
+    def _say(self, rows: Sequence[Row], event: str, *, last: int | None = None) -> None:
+        """Tell the trace of rows, or only of the `last` ones."""
         if self._trace is not None:
-            for row in rows:
+            for row in list(rows)[0 if last is None else len(rows) - last :]:
                 self._trace(row.serial, event)

@@ -6,7 +6,7 @@ from reconnect.reasons import Cause, Reason
 from reconnect.record import Record
 
 
-class RetryQuestion(Record):
+class RetryQuestion(Record, kw_only=True):
     """An attempt failed or an accepted transport died: go on, and when?
 
     `attempt` is the one that would be made next, from 1 within this outage; `streak` counts attempts since the last stable
@@ -28,7 +28,7 @@ class RetryQuestion(Record):
     chance: float = 0.0
 
 
-class RetryAnswer(Record):
+class RetryAnswer(Record, kw_only=True):
     """Try again in `retry_in` seconds, or (None) end with `reason`. `renewal` marks the one try for a fresh token."""
 
     retry_in: float | None

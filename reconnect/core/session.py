@@ -34,11 +34,12 @@ from reconnect.core import inputs
 from reconnect.core.actions import Actions, Moment
 from reconnect.core.arrivals import Arrivals
 from reconnect.core.effects import Effect, Note, Notify, Refuse, Store
+from reconnect.core.fitness import MEANINGS, check_session_chart
 from reconnect.core.frames import AddWant, DropWant, Entry
 from reconnect.core.liveness import Liveness
 from reconnect.core.notices import Updated, UpdateKind
 from reconnect.core.question import RetryAnswer, RetryQuestion
-from reconnect.core.settings import SessionSettings, check_session_chart
+from reconnect.core.settings import SessionSettings
 from reconnect.core.situation import Situation
 from reconnect.errors import IllegalTransition, NotConnected
 from reconnect.reasons import Cause, Reason
@@ -51,7 +52,7 @@ class SessionCore:
     """One member's side of a session, without I/O."""
 
     def __init__(self, settings: SessionSettings, *, session: Statechart, publisher: Statechart, subscriber: Statechart) -> None:
-        check_session_chart(session, Actions.names())
+        check_session_chart(session, Actions.names(), frozenset(settings.durations))
         self.chart = session
         self.state = self.role = ""
         self.phase: str | None = None
@@ -67,14 +68,18 @@ class SessionCore:
             inputs.ConnectRequested: self._on_connect,
             inputs.DisconnectRequested: self._on_disconnect,
             inputs.RetryRequested: self._on_retry,
+            inputs.Called: self._on_called,
             inputs.TransportOpened: self._on_opened,
             inputs.TransportEnded: self._on_ended,
             inputs.Received: self._on_received,
             inputs.Verdict: self._on_verdict,
             inputs.Woke: self._on_woke,
             inputs.Slept: self._on_slept,
+            inputs.Halted: self._on_halted,
             inputs.Flush: self._on_flush,
             inputs.Stored: self._on_stored,
+            inputs.StoreFailed: self.at.store_failed,
+            inputs.StoreRecovered: self.at.store_recovered,
             inputs.HandledUpTo: self._on_handled,
             inputs.RequestMade: self._on_request,
             inputs.WantAdded: self._on_want_added,
@@ -117,12 +122,16 @@ class SessionCore:
         return True
 
     def submit(
-        self, *, data: bytes, type: str, to: str | None, ttl: float | None, keep: bool, at: float
+        self, *, data: bytes, type: str, to: str | None, ttl: float | None, keep: bool, at: float, session_only: bool = False
     ) -> tuple[int, list[Effect]]:
         """Take one signal into the outbox; return its serial. Raises NotConnected or OutboxFull; `Flush` is due afterwards."""
-        if self.role in ("offline", "closing"):
-            raise NotConnected("signal()", self.state)
-        return self.at.outbox.submit(data=data, type=type, to=to, ttl=ttl, keep=keep, at=at, away=self.role == "recovering")
+        role = self.role
+        away = role == "recovering"
+        if role == "offline" or role == "closing":
+            if not self.at.settings.durable:
+                raise NotConnected("signal()", self.state)
+            away = True
+        return self.at.outbox.submit(data=data, type=type, to=to, ttl=ttl, keep=keep, at=at, away=away, session_only=session_only)
 
     def cancel(self, serial: int) -> list[Effect]:
         """Take a signal back that was not sent; no effect means that it is too late."""
@@ -145,8 +154,12 @@ class SessionCore:
         else:
             self._call("retry_requested", happened.at)
 
-    def _call(self, meaning: str, at: float, *, reason: Reason | None = None) -> None:
-        step = self._take(meaning, Moment(at=at, reason=reason))
+    def _on_called(self, happened: inputs.Called) -> None:
+        cause = Cause(reason=Reason.OWN_CHART, detail=f"feed({happened.event!r})")
+        self._call(self.chart.events[happened.event].means, happened.at, reason=Reason.OWN_CHART, cause=cause)
+
+    def _call(self, meaning: str, at: float, *, reason: Reason | None = None, cause: Cause | None = None) -> None:
+        step = self._take(meaning, Moment(at=at, reason=reason, cause=cause))
         if step.verdict is StepVerdict.REFUSED:
             error = IllegalTransition(chart=step.chart, state=step.before, event=step.event)
             self.at.do(Refuse(error=error))
@@ -200,14 +213,27 @@ class SessionCore:
             return
         if self.at.liveness is not None:
             self.at.liveness.heard(happened.at)
+        run: list[Entry] = []
         for frame in happened.frames:
             if type(frame) is Entry and self.role == "online":
-                self._arrivals.take_entry(frame, happened.at)
-            else:
-                self._arrivals.take_in(frame, happened.at, self.role, self.phase)
+                run.append(frame)
+                continue
+            if run:
+                self._arrivals.take_entries(run, happened.at)
+                run = []
+                if self.at.fenced:
+                    return
+            self._arrivals.take_in(frame, happened.at, self.role, self.phase)
             if self.at.fenced:
                 return
-        self._release(happened.at)
+        if run:
+            self._arrivals.take_entries(run, happened.at)
+        if not self.at.fenced:
+            self._release(happened.at)
+
+    def _on_halted(self, happened: inputs.Halted) -> None:
+        if self.role != "offline":
+            self._lose(happened.cause, happened.at)
 
     def _lose(self, cause: Cause, at: float, *, meaning: str | None = None) -> None:
         """The present transport or attempt is over: fence it and ask, unless the user is leaving anyway."""
@@ -279,8 +305,11 @@ class SessionCore:
         meaning = self.chart.events[self.chart.timers[name].event].means
         if meaning == "deadline_passed":
             self._lose(DEADLINE, at, meaning=meaning)
-        else:
+        elif meaning in MEANINGS:
             self._take(meaning, Moment(at=at))
+        else:
+            cause = Cause(reason=Reason.OWN_CHART, detail=f"the chart's timer {name} was due")
+            self._take(meaning, Moment(at=at, reason=Reason.OWN_CHART, cause=cause))
 
     def _check_link(self, liveness: Liveness, at: float) -> None:
         if liveness.deadline <= at:
@@ -317,8 +346,8 @@ class SessionCore:
         self._release(happened.at)
 
     def _release(self, at: float) -> None:
-        """Send what waits: while connected, and while leaving, for goodbye comes after all that was submitted."""
-        if self.role in ("online", "closing"):
+        """Send what waits: while connected, and while leaving until goodbye, which comes after all that was submitted."""
+        if self.role == "online" or (self.role == "closing" and self.at.goodbye_owed):
             self.at.release(at)
 
     def _on_handled(self, happened: inputs.HandledUpTo) -> None:
@@ -342,6 +371,8 @@ class SessionCore:
             )
         )
         if step.verdict is StepVerdict.TAKEN:
+            if moment.reason is Reason.OWN_CHART:
+                self.at.episode.last_error = moment.cause  # a connect() that it ends says why
             self._enter(step.after)
             for action in step.actions:
                 self._actions.perform(action, moment, step)

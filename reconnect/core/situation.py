@@ -9,18 +9,19 @@ from collections import Counter
 
 from reconnect import limits
 from reconnect.chart import Statechart
+from reconnect.core.durable import DurableOutbox
 from reconnect.core.effects import Answer, Effect, Send
 from reconnect.core.episode import Episode
 from reconnect.core.frames import AddWant, DropWant, Frame, Goodbye, Handled, Limits, Ping, ResumeClaim, Want, WantAnswer
 from reconnect.core.inbox import Inbox
-from reconnect.core.inputs import WantAdded, WantDropped
+from reconnect.core.inputs import StoreFailed, StoreRecovered, WantAdded, WantDropped
 from reconnect.core.liveness import Liveness
 from reconnect.core.outbox import Outbox
 from reconnect.core.roster import Roster
 from reconnect.core.settings import SessionSettings
 from reconnect.core.timers import Timers
 from reconnect.core.wants import Wants
-from reconnect.errors import RequestFailed
+from reconnect.errors import OutboxFailed, RequestFailed
 from reconnect.reasons import Reason, RejectCode
 
 
@@ -30,7 +31,7 @@ class Situation:
     def __init__(self, settings: SessionSettings, *, publisher: Statechart, subscriber: Statechart) -> None:
         self.settings = settings
         self.counts: Counter[str] = Counter()
-        self.outbox = Outbox(
+        self.outbox = (DurableOutbox if settings.durable else Outbox)(
             bounds=settings.bounds, acknowledged=settings.capabilities.acknowledges, first_serial=settings.first_serial
         )
         self.wants = Wants(publisher, subscriber)
@@ -84,6 +85,8 @@ class Situation:
 
     def release(self, at: float) -> None:
         """Send what waits, as far as the window and the store allow; then goodbye, if it is owed and nothing waits any more."""
+        if self.outbox.wants_proof:
+            self.ping(at)
         frames, effects = self.outbox.release(at)
         if frames:
             self.send(at, *frames)
@@ -91,6 +94,17 @@ class Situation:
         if self.goodbye_owed and not self.outbox.is_waiting:
             self.goodbye_owed = False
             self.send(at, Goodbye())
+
+    def store_failed(self, failed: StoreFailed) -> None:
+        """The store cannot keep anything: what it did not keep has failed, and nothing more is taken."""
+        assert isinstance(self.outbox, DurableOutbox), "memory does not fail"
+        self.outbox.fault = OutboxFailed(failed.path, failed.problem, failed.remedy, certain=failed.certain)
+        self.do(*self.outbox.unkept(failed.serials, certain=failed.certain))
+
+    def store_recovered(self, recovered: StoreRecovered) -> None:
+        """The store keeps signals again."""
+        assert isinstance(self.outbox, DurableOutbox), "memory does not fail"
+        self.outbox.fault = None
 
     def handled(self, position: int, at: float, *, online: bool) -> None:
         """The application took over everything up to `position`; tell the hub once that is worth a frame."""

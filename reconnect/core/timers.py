@@ -9,7 +9,7 @@ from __future__ import annotations
 from reconnect.record import Record
 
 
-class Armed(Record):
+class Armed(Record, kw_only=True):
     """A timer that was started."""
 
     name: str

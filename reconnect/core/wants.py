@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from reconnect.chart import Statechart, Step, StepVerdict, runner_for
 from reconnect.core.effects import Answer, Effect, Note, Notify
+from reconnect.core.fitness import Needs, check_chart
 from reconnect.core.frames import Stream, Want, WantAnswer
 from reconnect.core.notices import (
     PUBLISHER_NOTICES,
@@ -24,7 +25,6 @@ from reconnect.core.notices import (
     PublisherEnded,
     SubscriberDestroyed,
 )
-from reconnect.core.settings import Needs, check_chart
 from reconnect.errors import RequestFailed
 from reconnect.reasons import Reason, RejectCode
 

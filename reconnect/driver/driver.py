@@ -32,10 +32,10 @@ from reconnect.core.session import SessionCore
 from reconnect.driver.asking import ask
 from reconnect.driver.links import Link
 from reconnect.driver.sleep import sleep_watch
-from reconnect.errors import MalformedMessage
+from reconnect.errors import MalformedMessage, OutboxFailed
 from reconnect.limits import CLOSE_TIMEOUT_SECONDS
 from reconnect.ports import Clock, Dialect, Dialer, OutboxStore, RetryPolicy, TimerHandle, TokenSource
-from reconnect.reasons import Cause
+from reconnect.reasons import Cause, Reason
 from reconnect.wire import unpack_stream_frame
 
 PATIENCE_SECONDS: Final = 3 * CLOSE_TIMEOUT_SECONDS  # for tasks to end that were told to; a goodbye and a close take two at most
@@ -47,11 +47,12 @@ class Listener(Protocol):
     """The user's side of a driver."""
 
     def tell(self, notice: Notice) -> None: ...
+    def deliver(self, signals: do.Deliver) -> None: ...
     def settle(self, serials: tuple[int, ...], outcome: Outcome) -> None: ...
     def answer(self, request: int, value: Any, error: Exception | None) -> None: ...
     def moved(self, state: str) -> None: ...
     def stream_frame(self, key: str, payload: memoryview) -> None: ...
-    def is_behind(self) -> bool: ...
+    def taken_over(self, received: int) -> int: ...
 
 
 class Recorder(Protocol):
@@ -60,6 +61,13 @@ class Recorder(Protocol):
     def note(self, effect: do.Note, *, connection: str | None, outbox: int) -> None: ...
     def outcomes(self, effect: do.Settle, *, connection: str | None, outbox: int) -> None: ...
     def conceal(self, secret: str) -> None: ...
+
+
+class Witness(Protocol):
+    """Sees what the core is fed, before it is."""
+
+    def input(self, happened: inputs.Input) -> None: ...
+    def heard(self, at: float) -> None: ...
 
 
 class Driver:
@@ -79,16 +87,17 @@ class Driver:
         recorder: Recorder,
         listener: Listener,
         random: Random,
+        witness: Witness | None = None,
     ) -> None:
         self.core = core
         self._url, self._token = url, token
         self._policy, self._dialer, self._dialect = policy, dialer, dialect
         self._clock, self._store, self._random = clock, store, random
-        self._recorder, self._listener = recorder, listener
+        self._recorder, self._listener, self._witness = recorder, listener, witness
         self._link: Link | None = None
         self._inputs: deque[inputs.Input] = deque()
         self._effects: deque[do.Effect] = deque()
-        self._notices: deque[Notice] = deque()
+        self._notices: deque[Notice | do.Deliver] = deque()
         self._deciding = self._performing = self._telling = False
         self._state = core.state
         self._timer: TimerHandle | None = None
@@ -123,10 +132,10 @@ class Driver:
             return
         self._deciding = True
         try:
-            effects = self.core.feed(happened)
+            effects = self._decide(happened)
             while (asked := self.core.question) is not None:
                 question = replace(asked, chance=self._random.random())
-                effects += self.core.feed(inputs.Verdict(at=happened.at, question=question, answer=ask(self._policy, question)))
+                effects += self._decide(inputs.Verdict(at=happened.at, question=question, answer=ask(self._policy, question)))
         finally:
             self._deciding = False
         try:
@@ -134,6 +143,11 @@ class Driver:
         finally:
             if self._inputs:
                 self.feed(self._inputs.popleft())
+
+    def _decide(self, happened: inputs.Input) -> list[do.Effect]:
+        if self._witness is not None:
+            self._witness.input(happened)
+        return self.core.feed(happened)
 
     def perform(self, effects: list[do.Effect]) -> None:
         """Perform effects after those under way; then arm the timer and tell the user."""
@@ -147,6 +161,8 @@ class Driver:
                 effect = self._effects.popleft()
                 if type(effect) is do.Notify:
                     self._notices.append(effect.notice)
+                elif type(effect) is do.Deliver:
+                    self._notices.append(effect)
                 elif type(effect) is do.Refuse:
                     refused = effect.error
                 else:
@@ -173,9 +189,13 @@ class Driver:
             self._telling = False
 
     def _tell_all(self) -> None:
-        notices, tell = self._notices, self._listener.tell
+        notices, listener = self._notices, self._listener
         while notices:
-            tell(notices.popleft())
+            notice = notices.popleft()
+            if isinstance(notice, do.Deliver):
+                listener.deliver(notice)
+            else:
+                listener.tell(notice)
 
     def _guard(self, name: str, call: Callable[..., object], *values: object) -> None:
         """Make a call into code that may be anyone's; what it raises is reported, and the turn goes on."""
@@ -239,9 +259,12 @@ class Driver:
             self.feed(inputs.Flush(at=self.now()))
 
     def consumed(self) -> None:
-        """The application caught up: what it took over is handled."""
-        if self.core.at.inbox.received > self.core.at.inbox.handled and not self._listener.is_behind():
-            self.feed(inputs.HandledUpTo(at=self.now(), position=self.core.at.inbox.received))
+        """The application caught up: what it took over is handled. What was received and not told yet, it did not take over."""
+        inbox = self.core.at.inbox
+        if inbox.received > inbox.handled and not self._telling:
+            position = self._listener.taken_over(inbox.received)
+            if position > inbox.handled:
+                self.feed(inputs.HandledUpTo(at=self.now(), position=position))
 
     def replace_token(self, token: str) -> None:
         """Take a newer token for the attempts to come; a callable is asked anew anyway."""
@@ -280,7 +303,11 @@ class Driver:
             link.close(effect.code, effect.detail)
 
     def _store_rows(self, effect: do.Store) -> None:
-        self._store.put(effect.rows, lambda serial: self.feed(inputs.Stored(at=self.now(), serial=serial)))
+        self._store.put(effect.rows, self._stored)
+
+    def _stored(self, answer: int | OutboxFailed) -> None:
+        at = self.now()
+        self.feed(inputs.Stored(at=at, serial=answer) if isinstance(answer, int) else inputs.store_failed(answer, at))
 
     def _forget(self, effect: do.Forget) -> None:
         self._store.forget(effect.serials)
@@ -296,6 +323,11 @@ class Driver:
 
     def _note(self, effect: do.Note) -> None:
         self._recorder.note(effect, connection=self.core.at.connection, outbox=self.core.at.outbox.pending)
+
+    def halt(self, problem: str) -> None:
+        """The audit cannot be written, and the session is not to go on without it: it ends in a turn after the present one."""
+        cause = Cause(reason=Reason.AUDIT_FAILED, final=True, detail=problem)
+        asyncio.get_running_loop().call_soon(lambda: self.feed(inputs.Halted(at=self.now(), cause=cause)))
 
     # -- what links report -------------------------------------------------------------------------------------------------------
 
@@ -320,8 +352,11 @@ class Driver:
 
     def stream_frame(self, generation: int, message: bytes) -> None:
         """A binary message arrived: it proves that the hub lives, and goes to its subscriber if there is one."""
-        if not self.core.heard(generation, self.now()):
+        now = self.now()
+        if not self.core.heard(generation, now):
             return
+        if self._witness is not None:
+            self._witness.heard(now)
         try:
             number, payload = unpack_stream_frame(message)
         except MalformedMessage:

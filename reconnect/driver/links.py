@@ -1,8 +1,8 @@
 """One attempt and, where it succeeds, one transport: its dial, its reader and its writer, under one generation.
 
 A link never decides anything. It reports what happened to its driver, which hands it to the core; the core drops what comes
-from an old generation. All its tasks end when it is aborted or has closed, and a transport that comes too late is closed at
-once.
+from an old generation. The end of a transport is reported by its reader, behind all that had arrived before; a writer that finds
+it first only says why. All its tasks end when it is aborted or has closed, and a transport that comes too late is closed at once.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ class Link:
         self._outlet: Outlet | None = None
         self._over = False
         self._parting = False  # said goodbye, and no answer yet
+        self._failure: Cause | None = None  # of the writer
 
     def __repr__(self) -> str:
         phase = "over" if self._over else "open" if self._outlet else "dialing" if self._dial else "new"
@@ -123,11 +124,14 @@ class Link:
                 transport,
                 self._dialect,
                 message_bytes=limits.MESSAGE_BYTES,
-                on_ended=lambda cause: self._reports.ended(self.generation, cause),
+                on_ended=self._writing_failed,
             )
             self._spawn(self._outlet.run(), "write", self.generation)
             self._reader = self._spawn(self._read(transport), "read", self.generation)
         self._reports.opened(self.generation)
+
+    def _writing_failed(self, cause: Cause) -> None:
+        self._failure = cause
 
     async def _read(self, transport: Transport) -> None:
         try:
@@ -142,7 +146,7 @@ class Link:
                         self._reports.stream_frame(self.generation, message)
                 await asyncio.sleep(0)
         except TransportFailed as failure:
-            self._reports.ended(self.generation, failure.cause)
+            self._reports.ended(self.generation, self._failure or failure.cause)
         except MalformedMessage as error:
             self._reports.ended(self.generation, Cause(reason=Reason.PROTOCOL_ERROR, detail=str(error)))
         except Exception as mistake:

@@ -2,7 +2,8 @@
 
 Nothing is decided here. The reader hands over one message at a time and reads no further while the authenticator is asked who
 joins, so that a join is judged before what comes behind it; a newer token of a living member is looked at beside the reading.
-When the transport ends, whichever side ended it, the core is told once, and nobody is asked any more.
+When the transport ends, whichever side ended it, the core is told once, behind all that had arrived before, and nobody is asked
+any more. So it is the reader that tells it; a writer that found the end first only says why.
 """
 
 from __future__ import annotations
@@ -47,12 +48,13 @@ class Attendance:
         authentication_seconds: float,
     ) -> None:
         self.number = number
-        self.outlet = Outlet(transport, dialect, message_bytes=message_bytes, on_ended=self._ended)
+        self.outlet = Outlet(transport, dialect, message_bytes=message_bytes, on_ended=self._writing_failed)
         self._joining: Authenticate | None = None
         self._asking: set[asyncio.Task[None]] = set()
         self._transport, self._desk, self._dialect = transport, desk, dialect
         self._authenticator, self._seconds = authenticator, authentication_seconds
         self._closing = False
+        self._failure: Cause | None = None  # of the writer
 
     def __repr__(self) -> str:
         return f"<Attendance {self.number} {self.outlet!r}>"
@@ -65,7 +67,7 @@ class Attendance:
         try:
             cause = await self._read()
         finally:
-            self._ended(cause)
+            self._desk.feed(inputs.LinkEnded(at=self._desk.now(), link=self.number, cause=self._failure or cause))
             if not self._closing:
                 self.outlet.abort()
             for task in self._asking:
@@ -91,8 +93,8 @@ class Attendance:
             self._closing = True
             self.outlet.close(code, detail)
 
-    def _ended(self, cause: Cause) -> None:
-        self._desk.feed(inputs.LinkEnded(at=self._desk.now(), link=self.number, cause=cause))
+    def _writing_failed(self, cause: Cause) -> None:
+        self._failure = cause
 
     async def _read(self) -> Cause:
         """Read until the transport ends; return why."""

@@ -25,7 +25,7 @@ _DEFAULT_WAIT: Final = (
 )
 
 
-class RetryPolicy(Record):
+class RetryPolicy(Record, kw_only=True):
     """Whether and when to try again; `wait`, `stop` and `retry` are tenacity's, or any callable that takes its RetryCallState.
 
     `wait=None` is full jitter from 1 to 30 s. `first_try_seconds`: the first try of a streak comes after a random part of it (the

@@ -8,7 +8,8 @@ The rules that it keeps:
   entries that still wait, they claim no more than was written. `Goodbye` and `GoingAway` come last and overtake nothing.
 - Stream frames are never queued beyond FRAME_BACKLOG_BYTES: a frame that is late is worth nothing. Control frames are never
   dropped: a peer that lets CONTROL_BACKLOG_BYTES of them pile up is not reading, and the transport ends.
-- A transport that fails is reported once, through `on_ended`, and not at all after `close()` or `abort()`.
+- A writer that fails says why once, through `on_ended`, and not at all after `close()` or `abort()`. It aborts the transport: the
+  reader finds the end behind what had arrived before it, and is the one to act on it.
 """
 
 from __future__ import annotations
@@ -166,9 +167,8 @@ class Outlet:
 
     def _give_up(self) -> None:
         detail = f"the peer left {self._control.unwritten} bytes of control frames unread"
+        self._tell(Cause(reason=Reason.SLOW, detail=detail))
         self._end()
-        # Told in a turn of its own: the owner is in the middle of handing frames over.
-        asyncio.get_running_loop().call_soon(self._tell, Cause(reason=Reason.SLOW, detail=detail))
 
     def _tell(self, cause: Cause) -> None:
         told, self._on_ended = self._on_ended, None

@@ -59,7 +59,7 @@ class WebSocketDialer:
         )
 
 
-class Listener(Record):
+class Listener(Record, kw_only=True):
     """Where a hub listens: the first address it is bound to, and how to dial it."""
 
     host: str

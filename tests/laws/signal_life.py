@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from reconnect.chart import Statechart, StepVerdict, load_chart, runner_for
+from reconnect.core.durable import DurableOutbox
 from reconnect.core.effects import Effect, Forget, Settle
 from reconnect.core.frames import Rejection, SendSignal
 from reconnect.core.notices import Outcome
@@ -72,12 +73,15 @@ class OutboxBench:
         in_flight: int = 100,
         overflow: Overflow = Overflow.RAISE,
         acknowledged: bool = True,
+        durable: bool = False,
     ) -> None:
         self.life = SignalLife(load_chart("signal"))
         bounds = OutboxBounds(signals=signals, size=size, in_flight=in_flight, overflow=overflow)
-        self.outbox = Outbox(bounds=bounds, acknowledged=acknowledged, trace=self.life.move)
+        self.outbox = (DurableOutbox if durable else Outbox)(bounds=bounds, acknowledged=acknowledged, trace=self.life.move)
         self.now = 100.0
         self.away = False
+        self.was_linked = False  # a connection was accepted since the last end
+        self.proves = True  # the link answers a ping
         self.submitted: list[int] = []
         self.outcomes: dict[int, Outcome] = {}
         self.stored: set[int] = set()
@@ -103,8 +107,16 @@ class OutboxBench:
             self.outbox.stored(rows[-1].serial)
         return [row.serial for row in rows]
 
+    def unkept(self, *serials: int, certain: bool = True) -> None:
+        """The store could not keep these."""
+        assert isinstance(self.outbox, DurableOutbox)
+        self.take(self.outbox.unkept(serials, certain=certain))
+
     def release(self) -> list[SendSignal]:
-        """Send what may be sent."""
+        """Send what may be sent, once the link has answered where it is asked to."""
+        self.was_linked = True
+        if self.outbox.wants_proof and self.proves:
+            self.outbox.prove()
         frames, effects = self.outbox.release(self.now)
         self.take(effects)
         return list(frames)
@@ -125,8 +137,10 @@ class OutboxBench:
 
     def welcome(self, accepted: int | None, *rejected: int, resumed: bool = True) -> bool:
         """The hub accepted; False where what it says it had judged cannot be."""
-        took = self._took(self.outbox.resume(accepted, refusals(rejected), self.now, resumed=resumed))
+        lost = self.was_linked and not resumed
+        took = self._took(self.outbox.resume(accepted, refusals(rejected), self.now, resumed=resumed, lost=lost))
         self.away = self.away and not took
+        self.was_linked = self.was_linked or took
         return took
 
     def cancel(self, serial: int) -> bool:
@@ -146,7 +160,7 @@ class OutboxBench:
     def end(self, reason: Reason = Reason.GAVE_UP) -> None:
         """The session entered disconnected."""
         self.take(self.outbox.end(reason))
-        self.away = False
+        self.away = self.was_linked = False
 
     # -- what came of it -------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,8 @@ Not the lint and not a hash: a chart that was tampered with is built past both, 
 row decides, so that a row with several sources needs a behaviour for each; and, beyond the rows, for each single action that a
 state or a row asks for.
 
-The member's chart has the same law in `test_member_rows.py`, the signal's, which nothing runs, in `test_signal_chart.py`.
+The member's chart has the same law in `test_member_rows.py`, the outbox's in `test_outbox_rows.py`, the signal's, which nothing
+runs, in `test_signal_chart.py`.
 """
 
 from __future__ import annotations
@@ -158,4 +159,4 @@ def test_every_action_counts(name: str) -> None:
 
 def test_every_chart_has_a_law() -> None:
     """A chart that is added needs behaviours."""
-    assert chart_names() == sorted([*BEHAVIOURS, "member", "signal"])
+    assert chart_names() == sorted([*BEHAVIOURS, "member", "outbox", "signal"])

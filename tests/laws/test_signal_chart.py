@@ -40,6 +40,9 @@ def held_stories() -> Iterator[OutboxBench]:
     bench.submit(keep=False)
     bench.end()
     yield bench
+    failing = OutboxBench(durable=True)
+    failing.unkept(failing.submit(store=False))
+    yield failing
 
 
 def sent_stories() -> Iterator[OutboxBench]:
@@ -79,8 +82,10 @@ def unsure_stories() -> Iterator[OutboxBench]:
     anew = OutboxBench()
     anew.submit()
     anew.submit(keep=False)
+    anew.submit(session_only=True)
     anew.submit()
     anew.release()
+    anew.submit(session_only=True)
     anew.lose()
     anew.welcome(None, resumed=False)
     anew.release()
@@ -162,6 +167,7 @@ class OutboxLaw(RuleBasedStateMachine):
         self.elsewhere: set[int] = set()  # handed to a hub that cannot be asked any more
         self.opted_in: dict[int, bool] = {}
         self.weights: dict[int, int] = {}
+        self.for_one: set[int] = set()  # meant for the connection that they were submitted for
 
     @initialize(
         overflow=st.sampled_from(list(Overflow)),
@@ -183,17 +189,20 @@ class OutboxLaw(RuleBasedStateMachine):
         kind=st.sampled_from(["", "chat"]),
         store=st.sampled_from([True, True, True, False]),
         send=st.booleans(),
+        session_only=st.sampled_from([False, False, True]),
     )
-    def submit(self, keep: bool, ttl: float | None, length: int, kind: str, store: bool, send: bool) -> None:
+    def submit(self, keep: bool, ttl: float | None, length: int, kind: str, store: bool, send: bool, session_only: bool) -> None:
         before = (self.bench.outbox.submitted, self.bench.outbox.pending, self.bench.outbox.size)
         try:
-            serial = self.bench.submit("x" * length, type=kind, keep=keep, ttl=ttl, store=store)
+            serial = self.bench.submit("x" * length, type=kind, keep=keep, ttl=ttl, store=store, session_only=session_only)
         except OutboxFull:
             assert self.overflow is not Overflow.DROP_NEWEST
             assert (self.bench.outbox.submitted, self.bench.outbox.pending, self.bench.outbox.size) == before
         else:
             assert serial == before[0] + 1
             self.opted_in[serial], self.weights[serial] = keep, len(kind) + length + 2
+            if session_only:
+                self.for_one.add(serial)
             if self.bench.away and not keep:
                 assert self.bench.status(serial) == "dropped"
         if self.linked and send:
@@ -231,6 +240,7 @@ class OutboxLaw(RuleBasedStateMachine):
         assert self.bench.outbox.pending == self.bench.outbox.size == 0
         self.look()
         self.linked, self.had_link, self.on_link, self.judged = False, False, [], 0
+        self.for_one.clear()
 
     # -- what the network and the hub do ---------------------------------------------------------------------------------------
 
@@ -257,7 +267,9 @@ class OutboxLaw(RuleBasedStateMachine):
         assert self.bench.judge(high, *refused)
         self.judged = max(self.judged, high)
         for serial in fresh:
-            assert self.bench.status(serial) == ("rejected" if serial in refused else "delivered")
+            # What an earlier hub may have, this one cannot speak for.
+            rejected = "rejected?" if serial in self.elsewhere else "rejected"
+            assert self.bench.status(serial) == (rejected if serial in refused else "delivered")
 
     @precondition(lambda self: self.linked)
     @rule(beyond=st.integers(0, 3))
@@ -284,8 +296,10 @@ class OutboxLaw(RuleBasedStateMachine):
         kind=st.sampled_from(["resume", "resume", "nothing", "the sender", "some"]),
         share=st.floats(0.0, 1.0),
         refused=st.sets(st.integers(1, 30), max_size=3),
+        proves=st.sampled_from([True, True, False]),
     )
-    def come_back(self, kind: str, share: float, refused: set[int]) -> None:
+    def come_back(self, kind: str, share: float, refused: set[int], proves: bool) -> None:
+        self.bench.proves = proves
         if kind == "resume" and self.had_link:
             self.resume(self.some_serial(share), refused)
         else:
@@ -304,11 +318,15 @@ class OutboxLaw(RuleBasedStateMachine):
     def join_anew(self, accepted: int | None) -> None:
         """A new connection, maybe to another life of the hub: what it says of itself says nothing of the lives before."""
         left = {serial for serial in self.on_link if serial > (accepted or 0) and self.bench.status(serial) == "pending"}
+        waiting = {serial for serial in self.for_one if self.bench.status(serial) == "pending"} - left
+        lost = self.had_link
         assert self.bench.welcome(accepted, resumed=False)
         self.elsewhere |= left
         for serial in left:
-            if not self.opted_in[serial]:
+            if not self.opted_in[serial] or (lost and serial in self.for_one):
                 assert self.bench.status(serial) == "failed?"
+        for serial in waiting - self.elsewhere if lost else ():
+            assert self.bench.status(serial) in ("dropped", "delivered"), "it is not sent on another connection"
         self.look()
         self.linked, self.on_link, self.judged = True, [], accepted or 0
 
@@ -363,6 +381,7 @@ def step(law: OutboxLaw, random: Random) -> None:
             kind=random.choice(["", "chat"]),
             store=random.random() < 0.8,
             send=random.random() < 0.5,
+            session_only=random.random() < 0.2,
         ),
         law.store,
         lambda: law.cancel(serial=max(1, law.bench.outbox.submitted - random.randrange(8))),
@@ -371,7 +390,8 @@ def step(law: OutboxLaw, random: Random) -> None:
     ]
     if not law.linked:
         kind = random.choice(["resume", "resume", "nothing", "the sender", "some"])
-        moves += [lambda: law.come_back(kind=kind, share=random.random(), refused=some)] * 4
+        proves = random.random() < 0.7
+        moves += [lambda: law.come_back(kind=kind, share=random.random(), refused=some, proves=proves)] * 4
     else:
         moves += [lambda: law.lose(blameable=random.random() < 0.5)] * 2 + [law.release]
         moves += [lambda: law.judge_what_was_never_sent(beyond=random.randrange(3))]

@@ -10,6 +10,8 @@ Most stories run in virtual time over a network in memory. When one is over, eve
 in every story: public events follow their grammar, signals submitted are the sum of all outcomes, no receipt is pending, no
 report was refused, nobody's observer failed, and nothing is left running or due. A story in which one of these is to happen says
 so in `allowed`.
+
+A story names states and events of the session's chart by `named()`: it is also told on a chart with other names for them.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ import asyncio
 import inspect
 import re
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
 from functools import wraps
 from random import Random
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
@@ -27,11 +28,10 @@ import reconnect
 from reconnect.audit import MemorySink
 from reconnect.core.frames import ResumeClaim
 from reconnect.core.notices import SESSION_NOTICES, Notice, Signal, SignalReceived
-from reconnect.errors import TransportFailed
-from reconnect.ports import Clock, Dialer, Transport
+from reconnect.ports import Clock, Dialer
 from reconnect.testing import FakeClock, MemoryNetwork, run
 from reconnect.testing.network import Listener
-from tests.stories.scripted import HubEnd, RawMember
+from reconnect.testing.scripted import HubEnd, MemberEnd, follow
 from tests.stories.wire import Wire
 
 P = ParamSpec("P")
@@ -202,13 +202,7 @@ class Stage:
 
     def script(self, attend: Callable[[HubEnd], Coroutine[Any, Any, None]], url: str = "ws://scripted.test") -> str:
         """Let a script be the hub at another address, which is returned."""
-
-        async def serve(transport: Transport) -> None:
-            end = HubEnd(transport)
-            with suppress(TransportFailed):  # however the member leaves, the script is over
-                await attend(end)
-
-        self._scripted.append(self.network.listen(url, serve))
+        self._scripted.append(self.network.listen(url, follow(attend)))
         return url
 
     async def close(self) -> None:
@@ -221,8 +215,8 @@ class Stage:
         assert not mistakes, mistakes
         for member in self.members:
             await member.session.disconnect()
-        for scripted in self._scripted:
-            await scripted.close()
+        for listener in self._scripted:
+            await listener.close()
         if self._listener is not None:
             await self.hub.close()
             await self._listener.close()
@@ -257,9 +251,9 @@ class Stage:
         await member.session.connect()
         return member
 
-    async def raw(self, name: str = "mallory") -> RawMember:
+    async def raw(self, name: str = "mallory") -> MemberEnd:
         """Return a transport to the hub without a session, to speak frame by frame."""
-        return RawMember(await self._dialer(name)(self._url_for(name)), self.token(name))
+        return MemberEnd(await self._dialer(name)(self._url_for(name)), self.token(name))
 
     def _dialer(self, name: str) -> Dialer:
         return self.network.dialer(name)
@@ -331,8 +325,7 @@ class Stage:
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert not left, f"still running: {left}"
         if isinstance(self.clock, FakeClock):
-            due = [timer for timer in getattr(loop, "_scheduled", ()) if not timer.cancelled()]
-            assert not due, f"still due: {due}"
+            assert not self.clock.timers, f"still due: {self.clock.timers}"
 
 
 def names(events: Sequence[Notice]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from reconnect.chart import load_chart, runner_for
 from reconnect.core.frames import Join
 from reconnect.errors import TokenRejected
 from reconnect.ports import Principal
+from tests.renamed import named
 from tests.stories.stage import Member, Stage, story
 
 CANARY = "a-canary-that-nobody-may-ever-see"
@@ -60,12 +62,13 @@ async def test_the_file_has_every_transition_and_every_outcome(stage: Stage, tmp
     """U06 U08 Q09: sequence without holes; the steps lead from state to state; the outcomes add up to what was submitted."""
     path = tmp_path / "audit.jsonl"
     anna = await a_day(stage, audit=path)
-    records = list(read_records(path))
+    header, *records = read_records(path)
+    assert (header["record"], header["entry"]) == ("journal", 1)
     assert [line["sequence"] for line in records] == list(range(1, len(records) + 1))
     assert (records[0]["record"], records[-1]["record"], records[-1]["lost"]) == ("start", "stop", 0)
 
     steps = [line for line in records if line["record"] == "step" and line["chart"] == "session"]
-    state, chart = "disconnected", load_chart("session")
+    state, chart = named("disconnected"), load_chart("session")
     for line in steps:
         assert line["from"] == state
         walked = runner_for(chart).step(state, line["event"])
@@ -98,23 +101,23 @@ async def test_every_record_says_when_where_and_why(stage: Stage, tmp_path: Path
     """U08: monotonic and wall time, state before and after, reason, attempt, delay, generation, connection, outbox."""
     path = tmp_path / "audit.jsonl"
     anna = await a_day(stage, audit=path)
-    records = list(read_records(path))
-    assert all({"record", "sequence", "at", "wall", "session"} <= line.keys() for line in records)
+    _, *records = read_records(path)
+    assert all({"record", "sequence", "at", "wall", "session", "source"} <= line.keys() for line in records)
     assert [line["at"] for line in records] == sorted(line["at"] for line in records)
-    (lost, *_) = [line for line in records if line.get("event") == "transport_lost"]
+    (lost, *_) = [line for line in records if line.get("event") == named("transport_lost")]
     event = anna.told("reconnecting")[0]
     assert (lost["reason"], lost["attempt"], lost["retry_in"], lost["at"]) == ("closed", 1, event.retry_in, event.at)
     assert lost["connection"] == anna.told("connected")[0].connection
     assert lost["generation"] == 1
-    generations = [line["generation"] for line in records if line.get("event") in ("joined", "resumed")]
+    generations = [line["generation"] for line in records if line.get("event") in (named("joined"), named("resumed"))]
     assert generations == sorted(set(generations))
-    outcomes = [line for line in records if line["record"] == "outcomes"]
+    outcomes = [line for line in records if line["record"] == "outcomes" and line["status"] != "delivered"]
     assert all(isinstance(line["outbox"], int) and line["outbox"] >= 0 for line in outcomes)
 
 
 @story(Stage)
 async def test_nothing_secret_is_written(stage: Stage, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """U08: no token, no secret, no payload: not in the file, not in the hub's audit, not in any log line, repr or statistics."""
+    """A53 U08: no token, no secret, no payload: neither in the files nor in a log line, a repr or statistics."""
     path = tmp_path / "audit.jsonl"
     with caplog.at_level(logging.DEBUG):
         anna = await a_day(stage, audit=path)
@@ -168,8 +171,8 @@ async def test_every_transition_is_a_line_of_the_log(stage: Stage, caplog: pytes
     lines = [record.getMessage() for record in caplog.records if record.name == "reconnect"]
     assert [line for line in lines if "loses records" in line] == []
     steps = [line for line in lines if line.startswith("step ")]
-    assert any("from='connected' to='reconnecting.waiting'" in line for line in steps), lines
-    assert any("to='disconnected'" in line for line in steps)
+    assert any(f"from={named('connected')!r} to={named('reconnecting.waiting')!r}" in line for line in steps), lines
+    assert any(f"to={named('disconnected')!r}" in line for line in steps)
 
 
 @story(Stage)
@@ -203,7 +206,7 @@ async def test_an_audit_that_cannot_be_written(stage: Stage) -> None:
 
 
 def test_the_same_story_gives_the_same_audit(tmp_path: Path) -> None:
-    """U07: same seed, same script, virtual time: the same file, byte for byte, but for the random sender."""
+    """U07: same seed, same script, virtual time: the same bytes, but for random ids and hashes of lines with them."""
     texts = []
     for number in range(2):
         stage, path = Stage(), tmp_path / f"{number}.jsonl"
@@ -212,5 +215,8 @@ def test_the_same_story_gives_the_same_audit(tmp_path: Path) -> None:
             await a_day(stage, audit=path)
 
         stage.run(stage.tell(play))
-        texts.append(path.read_text().replace(stage.members[0].sender, "the sender"))
+        text = re.sub(r'"prev":"\w+"', '"prev":""', path.read_text())
+        for random in (*(member.sender for member in stage.members), stage.members[0].wire.welcomes[0].epoch):
+            text = text.replace(random, "random")
+        texts.append(text)
     assert texts[0] == texts[1]

@@ -7,7 +7,8 @@ import pytest
 import reconnect
 from reconnect import Attempt, BadArgument, ConnectFailed, Disconnected, NotConnected, Outbox, Reason, RequestFailed, RetryPolicy
 from reconnect.core import frames
-from tests.stories.scripted import HubEnd
+from reconnect.testing.scripted import HubEnd
+from tests.renamed import named
 from tests.stories.stage import URL, Stage, names, story
 
 # -- connect() -------------------------------------------------------------------------------------------------------------------
@@ -104,7 +105,7 @@ async def test_connect_while_closing(stage: Stage) -> None:
     anna = await stage.enter("anna")
     stage.network.delay(0.2, "anna")
     leaving = stage.start(anna.session.disconnect())
-    await anna.session.wait_for("closing")
+    await anna.session.wait_for(named("closing"))
     await anna.session.connect()
     await leaving
     assert anna.session.role == "online"
@@ -180,7 +181,7 @@ async def test_reconnect_now_while_waiting(stage: Stage) -> None:
     """S07 B12: the wait is over at the same instant, and there is one attempt, not two."""
     anna = await stage.enter("anna", retry=RetryPolicy(wait=lambda state: 60.0, first_try_seconds=None))
     stage.network.cut("anna")
-    await anna.session.wait_for("reconnecting.waiting")
+    await anna.session.wait_for(named("reconnecting.waiting"))
     before = stage.now
     anna.session.reconnect_now()
     back = await anna.back()
@@ -195,7 +196,7 @@ async def test_reconnect_now_while_an_attempt_is_under_way(stage: Stage) -> None
     anna = await stage.enter("anna")
     stage.network.cut("anna")
     stage.network.hang("anna")
-    await anna.session.wait_for("reconnecting.dialing")
+    await anna.session.wait_for(named("reconnecting.dialing"))
     dials = len(stage.network.dials)
     anna.session.reconnect_now()
     await stage.idle()
@@ -211,8 +212,9 @@ async def test_reconnect_now_while_connected(stage: Stage) -> None:
     anna.session.reconnect_now()
     await stage.later(5.0)
     assert anna.tale == ["connected"]
-    ignored = [line for line in anna.audit.records if line.get("event") == "retry_requested"]
-    assert [(line["from"], line["to"], line["verdict"]) for line in ignored] == [("connected", "connected", "ignored")]
+    ignored = [line for line in anna.audit.records if line.get("event") == named("retry_requested")]
+    here = named("connected")
+    assert [(line["from"], line["to"], line["verdict"]) for line in ignored] == [(here, here, "ignored")]
 
 
 @story(Stage)
@@ -236,9 +238,10 @@ async def test_reconnect_now_while_disconnected(stage: Stage) -> None:
     for force in (False, True):
         anna.session.reconnect_now(force=force)
     await stage.later(60.0)
-    assert anna.session.state == "disconnected"
+    assert anna.session.state == named("disconnected")
     assert stage.network.dials == []
-    assert [line["verdict"] for line in anna.audit.records if line.get("event") == "retry_requested"] == ["ignored", "ignored"]
+    hints = [line for line in anna.audit.records if line.get("event") == named("retry_requested")]
+    assert [line["verdict"] for line in hints] == ["ignored", "ignored"]
 
 
 # -- wait_for() ------------------------------------------------------------------------------------------------------------------
@@ -252,26 +255,28 @@ async def test_wait_for_takes_a_leaf_a_parent_or_a_role(stage: Stage) -> None:
     stage.network.cut("anna")
     seen = []
     for state in ("recovering", "reconnecting", "reconnecting.waiting", "reconnecting.dialing"):
-        await anna.session.wait_for(state)
+        await anna.session.wait_for(named(state))
         seen.append(anna.session.state)
-    assert seen == ["reconnecting.waiting"] * 3 + ["reconnecting.dialing"]
+    assert seen == [named("reconnecting.waiting")] * 3 + [named("reconnecting.dialing")]
     stage.network.restore("anna")
     await anna.session.wait_for("online")
-    await anna.session.wait_for("connected")
-    with pytest.raises(BadArgument, match="the chart session has no state or role 'conected'; did you mean 'connected'"):
-        await anna.session.wait_for("conected")
+    await anna.session.wait_for(named("connected"))
+    misspelt = named("closing") + "x"
+    with pytest.raises(BadArgument, match=f"has no state or role '{misspelt}'; did you mean '{named('closing')}'"):
+        await anna.session.wait_for(misspelt)
 
 
 @story(Stage)
 async def test_the_repr_says_it_all(stage: Stage) -> None:
     """One line of its state, good enough to assert on."""
     anna = await stage.enter("anna", retry=RetryPolicy(wait=lambda state: 1.4, first_try_seconds=None))
-    assert repr(anna.session) == "<Session room-1 connected outbox=0/1000>"
+    assert repr(anna.session) == f"<Session room-1 {named('connected')} outbox=0/1000>"
     stage.network.cut("anna")
     await anna.next("reconnecting")
     anna.signal(1)
     anna.signal(2)
-    assert repr(anna.session) == "<Session room-1 reconnecting.waiting attempt=1 due_in=1.4 outbox=2/1000>"
+    waiting = named("reconnecting.waiting")
+    assert repr(anna.session) == f"<Session room-1 {waiting} attempt=1 due_in=1.4 outbox=2/1000>"
 
 
 # -- before and after ------------------------------------------------------------------------------------------------------------
@@ -290,9 +295,10 @@ async def test_calls_before_connect_and_after_disconnect(stage: Stage) -> None:
         ):
             with pytest.raises(NotConnected) as caught:
                 await attempt()
-            sentence = f"{call} needs a connected session, and this one is disconnected; await session.connect() first"
+            here = named("disconnected")
+            sentence = f"{call} needs a connected session, and this one is {here}; await session.connect() first"
             assert str(caught.value) == sentence
-            assert (caught.value.call, caught.value.state) == (call, "disconnected")
+            assert (caught.value.call, caught.value.state) == (call, here)
 
     await refused()
     await anna.session.disconnect()  # nothing to leave

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from reconnect import Outbox, Reason
+from tests.renamed import named
 from tests.stories.stage import Stage, story
 
 
@@ -24,7 +25,7 @@ async def test_a_cancelled_connect(stage: Stage) -> None:
     stage.network.delay(0.5, "anna")
     await stage.idle()
     connecting = stage.start(anna.session.connect())
-    await anna.session.wait_for("connecting.joining")
+    await anna.session.wait_for(named("connecting.joining"))
     await cancelled(connecting)
     assert await anna.session.connect() is anna.session
     assert len(anna.wire.joins) == 1
@@ -41,9 +42,9 @@ async def test_a_cancelled_block(stage: Stage) -> None:
             raise AssertionError("never entered")
 
     entering = stage.start(block())
-    await anna.session.wait_for("connecting.dialing")
+    await anna.session.wait_for(named("connecting.dialing"))
     await cancelled(entering)
-    assert anna.session.state == "disconnected"
+    assert anna.session.state == named("disconnected")
 
 
 @story(Stage)
@@ -81,9 +82,9 @@ async def test_cancelled_waits_change_nothing(stage: Stage) -> None:
     assert (await receipt).delivered
     stage.network.half_open("anna")
     leaving: asyncio.Task[object] = stage.start(anna.session.disconnect())
-    await anna.session.wait_for("closing")
+    await anna.session.wait_for(named("closing"))
     await cancelled(leaving)
-    await anna.session.wait_for("disconnected")
+    await anna.session.wait_for(named("disconnected"))
     stage.network.restore("anna")
 
 

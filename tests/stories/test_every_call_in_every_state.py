@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from reconnect import NotConnected, RequestFailed, RetryPolicy, Session
+from reconnect import BadArgument, NotConnected, RequestFailed, RetryPolicy, Session
+from tests.renamed import named
 from tests.stories.stage import Member, Stage, story
 
 STATES = (
@@ -17,12 +18,14 @@ STATES = (
     "reconnecting.dialing", "reconnecting.joining", "closing",
 )  # fmt: skip
 
-DONE, WAITS, REFUSED = "done", "waits", "refused"
-"""It is done at once; it waits for what is to come; it raises NotConnected, and nothing was sent."""
+DONE, WAITS, REFUSED, MISUSED = "done", "waits", "refused", "misused"
+"""Done at once; waits for what is to come; raises NotConnected, and nothing was sent; raises BadArgument, in whatever state."""
 
 #                   disconn. dialing  joining  waiting  connected waiting  dialing  joining  closing
 TABLE: dict[str, tuple[str, ...]] = {
     "signal":        (REFUSED, DONE,    DONE,    DONE,    DONE,    DONE,    DONE,    DONE,    REFUSED),
+    "signal_when_room": (REFUSED, DONE, DONE,    DONE,    DONE,    DONE,    DONE,    DONE,    REFUSED),
+    "request":       (REFUSED, WAITS,   WAITS,   WAITS,   DONE,    WAITS,   WAITS,   WAITS,   REFUSED),
     "publish":       (REFUSED, WAITS,   WAITS,   WAITS,   DONE,    WAITS,   WAITS,   WAITS,   REFUSED),
     "subscribe":     (REFUSED, WAITS,   WAITS,   WAITS,   DONE,    WAITS,   WAITS,   WAITS,   REFUSED),
     "kick":          (REFUSED, REFUSED, REFUSED, REFUSED, DONE,    REFUSED, REFUSED, REFUSED, REFUSED),
@@ -32,6 +35,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "drain":         (DONE,    DONE,    DONE,    DONE,    DONE,    DONE,    DONE,    DONE,    DONE),
     "wait_room":     (DONE,    DONE,    DONE,    DONE,    DONE,    DONE,    DONE,    DONE,    DONE),
     "wait_for":      (DONE,    DONE,    DONE,    DONE,    DONE,    DONE,    DONE,    DONE,    DONE),
+    "feed":          (MISUSED, MISUSED, MISUSED, MISUSED, MISUSED, MISUSED, MISUSED, MISUSED, MISUSED),
     "connect":       (WAITS,   WAITS,   WAITS,   WAITS,   DONE,    WAITS,   WAITS,   WAITS,   WAITS),
     "disconnect":    (DONE,    DONE,    WAITS,   DONE,    WAITS,   DONE,    DONE,    WAITS,   WAITS),
 }  # fmt: skip
@@ -47,7 +51,7 @@ async def bring_to(stage: Stage, member: Member, state: str) -> None:
         if phase == "waiting":
             stage.network.refuse(member.name)
         stage.start(member.session.connect())
-        await member.session.wait_for(state)
+        await member.session.wait_for(named(state))
         stage.network.restore(member.name)
         stage.network.delay(0.5, member.name)
         return
@@ -56,7 +60,7 @@ async def bring_to(stage: Stage, member: Member, state: str) -> None:
         stage.network.cut(member.name)
     elif role == "closing":
         stage.start(member.session.disconnect())
-    await member.session.wait_for(state)
+    await member.session.wait_for(named(state))
 
 
 def calls(stage: Stage, member: Member) -> dict[str, Callable[[], Awaitable[object]]]:
@@ -71,6 +75,8 @@ def calls(stage: Stage, member: Member) -> dict[str, Callable[[], Awaitable[obje
 
     return {
         "signal": plainly(lambda: session.signal("hello")),
+        "signal_when_room": lambda: session.signal_when_room("hello"),
+        "request": lambda: session.request("hello?", to="nobody"),
         "publish": lambda: session.publish("camera"),
         "subscribe": lambda: session.subscribe("no such stream"),
         "kick": lambda: session.kick("nobody"),
@@ -80,6 +86,7 @@ def calls(stage: Stage, member: Member) -> dict[str, Callable[[], Awaitable[obje
         "drain": session.drain,
         "wait_room": session.wait_room,
         "wait_for": lambda: session.wait_for(session.state),
+        "feed": plainly(lambda: session.feed("an event that this chart does not have")),
         "connect": session.connect,
         "disconnect": session.disconnect,
     }
@@ -92,7 +99,7 @@ async def effect_of(stage: Stage, member: Member, call: Callable[[], Awaitable[o
     async def made() -> object:
         return await call()
 
-    connected = member.session.state == "connected"
+    connected = member.session.state == named("connected")
     task: asyncio.Task[object] = stage.start(made())
     if connected and call != member.session.disconnect:
         await asyncio.wait((task,))
@@ -105,6 +112,8 @@ async def effect_of(stage: Stage, member: Member, call: Callable[[], Awaitable[o
         assert len(member.wire.sent) == sent
         assert "needs a connected session" in str(error)
         return REFUSED
+    if isinstance(error, BadArgument):
+        return MISUSED
     assert error is None or (connected and isinstance(error, RequestFailed)), error
     return DONE
 
@@ -117,7 +126,7 @@ async def test_every_call_in_every_state(stage: Stage, call: str, state: str) ->
     policy = RetryPolicy(wait=lambda attempt: 5.0, first_try_seconds=None)
     member = stage.member("anna", role="moderator", retry=policy, retry_initial=True)
     await bring_to(stage, member, state)
-    assert member.session.state == state
+    assert member.session.state == named(state)
     expected: Any = TABLE[call][STATES.index(state)]
     assert await effect_of(stage, member, calls(stage, member)[call]) == expected
 
@@ -125,4 +134,4 @@ async def test_every_call_in_every_state(stage: Stage, call: str, state: str) ->
 def test_the_table_has_every_call() -> None:
     """What a Session offers is in the table, but for what only looks or registers."""
     offered = {name for name, value in inspect.getmembers(Session) if inspect.isfunction(value) and not name.startswith("_")}
-    assert offered - TABLE.keys() == {"on", "off", "signals", "statistics"}
+    assert offered - TABLE.keys() == {"on", "off", "on_request", "off_request", "signals", "statistics"}

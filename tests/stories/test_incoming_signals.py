@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from reconnect.core import frames
 from reconnect.core.frames import Entry, EntryKind, Handled, Welcome
-from tests.stories.scripted import HubEnd
+from reconnect.testing.scripted import HubEnd
 from tests.stories.stage import Stage, story
 
 
@@ -277,3 +277,42 @@ async def test_what_a_signal_carries(stage: Stage) -> None:
     assert [signal.serial for signal in ben.signals] == list(range(1, len(values) + 1))
     assert all(later.position > sooner.position for sooner, later in zip(ben.signals, ben.signals[1:], strict=False))
     assert ben.wire.all_received(Welcome)[0].position < ben.signals[0].position
+
+
+@story(Stage, grace_seconds=5.0)
+async def test_a_gap_of_a_new_connection_is_told_with_what_it_hides(stage: Stage) -> None:
+    """R03 R05 P05: told once, with its epoch, its first and last position, before the next signal; ghosts end, survivors stay."""
+    anna, ben, carla = await stage.enter("anna"), await stage.enter("ben"), await stage.enter("carla")
+    await carla.session.publish("hers")
+    await ben.session.publish("his")
+    await ben.signal("heard")
+    await stage.until(lambda: len(anna.session.streams) == 2 and anna.heard == ["heard"])
+    seen, epoch, last = len(anna.told()), anna.wire.welcomes[-1].epoch, anna.signals[-1].position
+    stage.network.refuse("anna")
+    stage.network.cut("anna")
+    await anna.next("reconnecting")
+    await carla.session.disconnect()
+    dora = await stage.enter("dora")
+    await dora.session.publish("new")
+    for number in range(3):
+        await ben.signal(number)
+    await stage.later(6.0)
+    stage.network.restore("anna")
+    back = await anna.back()
+    assert (back.resumed, back.not_resumed) == (False, "unknown_connection")
+    assert (back.gap.epoch, back.gap.first, back.gap.last) == (epoch, last + 1, anna.wire.welcomes[-1].position)
+    await ben.signal("after")
+    await stage.until(lambda: anna.heard == ["heard", "after"])
+    news = [event for event in anna.told()[seen:] if event.name not in ("reconnecting", "attempt")]
+    order = [event.name for event in news]
+    assert (order[0], order[-1], order.count("reconnected")) == ("reconnected", "signal", 1), "the gap is told first"
+    assert [(event.name, event.stream.name if "stream" in event.name else event.member.client_id) for event in news[1:-1]] == [
+        ("stream_destroyed", "hers"),
+        ("connection_destroyed", "carla"),
+        ("connection_created", "dora"),
+        ("stream_created", "new"),
+    ]
+    stage.network.cut("anna")
+    await anna.next("reconnecting")
+    anna.session.reconnect_now()
+    assert (await anna.back()).gap is None, "it is told once"

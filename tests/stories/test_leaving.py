@@ -12,7 +12,8 @@ from reconnect import ConnectFailed, Disconnected, HubClosed, Outbox, Reason, Re
 from reconnect.core import frames
 from reconnect.core.frames import Goodbye, Join, Refused
 from reconnect.reasons import CloseCode
-from tests.stories.scripted import HubEnd
+from reconnect.testing.scripted import HubEnd
+from tests.renamed import named
 from tests.stories.stage import Stage, names, story
 
 # -- on purpose ------------------------------------------------------------------------------------------------------------------
@@ -91,7 +92,7 @@ async def test_the_link_breaks_while_leaving(stage: Stage) -> None:
     anna = await stage.enter("anna")
     stage.network.half_open("anna")
     leaving = stage.start(anna.session.disconnect())
-    await anna.session.wait_for("closing")
+    await anna.session.wait_for(named("closing"))
     before = stage.now
     stage.network.cut("anna")
     await leaving
@@ -106,7 +107,7 @@ async def test_leaving_while_waiting_for_the_next_attempt(stage: Stage) -> None:
     """S08: at the same instant; no attempt, no timer, and one `disconnected`."""
     anna = await stage.enter("anna")
     stage.network.cut("anna")
-    await anna.session.wait_for("reconnecting.waiting")
+    await anna.session.wait_for(named("reconnecting.waiting"))
     before, dials = stage.now, len(stage.network.dials)
     await anna.session.disconnect()
     assert stage.now == before
@@ -121,7 +122,7 @@ async def test_leaving_while_dialing(stage: Stage) -> None:
     anna = await stage.enter("anna")
     stage.network.hang("anna")
     stage.network.cut("anna")
-    await anna.session.wait_for("reconnecting.dialing")
+    await anna.session.wait_for(named("reconnecting.dialing"))
     before = stage.now
     await anna.session.disconnect()
     assert stage.now == before
@@ -138,7 +139,7 @@ async def test_leaving_while_joining(stage: Stage) -> None:
     anna, ben = await stage.enter("anna"), await stage.enter("ben")
     stage.network.cut("anna")
     stage.network.delay(0.5, "anna")
-    await anna.session.wait_for("reconnecting.joining")
+    await anna.session.wait_for(named("reconnecting.joining"))
     await anna.session.disconnect()
     assert anna.tale == ["connected", "reconnecting", "disconnected"]
     await stage.until(lambda: names(ben.told("connection_destroyed")) == ["connection_destroyed"])
@@ -152,7 +153,7 @@ async def test_leaving_during_the_first_connect(stage: Stage) -> None:
     anna = stage.member("anna")
     stage.network.delay(0.5, "anna")
     connecting = stage.start(anna.session.connect())
-    await anna.session.wait_for("connecting.joining")
+    await anna.session.wait_for(named("connecting.joining"))
     await anna.session.disconnect()
     with pytest.raises(ConnectFailed, match=r"\(client_disconnected\): disconnect\(\) was called meanwhile"):
         await connecting
@@ -168,7 +169,7 @@ async def test_leaving_twice(stage: Stage) -> None:
     stage.network.delay(0.2, "anna")
     first, second = stage.start(anna.session.disconnect()), stage.start(anna.session.disconnect())
     await second
-    assert anna.session.state == "disconnected"
+    assert anna.session.state == named("disconnected")
     await first
     await anna.session.disconnect()
     assert anna.tale == ["connected", "disconnected"]
@@ -186,7 +187,7 @@ async def test_the_block_ends(stage: Stage) -> None:
 
     with pytest.raises(ZeroDivisionError):
         await block()
-    assert anna.session.state == "disconnected"
+    assert anna.session.state == named("disconnected")
     assert stage.hub.statistics().members == 0
 
 

@@ -18,6 +18,7 @@ from reconnect import (
     RequestFailed,
 )
 from reconnect.core import frames
+from tests.renamed import named
 from tests.stories.showing import frames_of
 from tests.stories.stage import Member, Stage, names, record, story
 
@@ -45,7 +46,7 @@ async def test_a_kicked_member_is_out(stage: Stage) -> None:
     assert ben.told("connection_destroyed")[0].reason is Reason.KICKED
     await stage.later(3_600.0)
     assert len(anna.wire.joins) == 1
-    assert anna.session.state == "disconnected"
+    assert anna.session.state == named("disconnected")
 
 
 @story(Stage, grace_seconds=30.0)
@@ -155,7 +156,7 @@ async def test_a_new_connection_is_no_way_out_of_a_mute(stage: Stage) -> None:
     await stage.until(lambda: len(mo.session.streams) == 2)
     assert publisher.stream
     assert {stream.name: stream.muted for stream in mo.session.streams} == {"camera": True, "screen": False}
-    assert anna.session.state == "disconnected"
+    assert anna.session.state == named("disconnected")
 
 
 @story(Stage)
@@ -237,12 +238,12 @@ async def test_moderating_needs_a_connected_session(stage: Stage) -> None:
                 str(caught.value) == f"{call} needs a connected session, and this one is {state}; await session.connect() first"
             )
 
-    await refused("disconnected")
+    await refused(named("disconnected"))
     await mo.session.connect()
     stage.network.cut("mo")
     await mo.next("reconnecting")
-    await refused("reconnecting.waiting")
+    await refused(named("reconnecting.waiting"))
     await mo.back()
     await mo.session.disconnect()
-    await refused("disconnected")
+    await refused(named("disconnected"))
     assert len(mo.wire.sent) == len(mo.wire.joins) + len(mo.wire.all_sent(frames.Goodbye))

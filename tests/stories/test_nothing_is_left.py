@@ -14,6 +14,7 @@ import pytest
 
 import reconnect
 from reconnect.testing import FakeClock, MemoryNetwork, run
+from tests.renamed import named
 from tests.stories.sockets import SocketStage, brisk
 from tests.stories.stage import ROOM, SECRET, URL, Stage, story
 
@@ -41,7 +42,6 @@ def census() -> Counter[str]:
 @story(Stage)
 async def test_three_hundred_drops_leave_no_object_behind(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """U09: signals, streams and members go on through 300 outages; the number of objects does not grow with them."""
-    monkeypatch.setattr("reconnect.wire.ENTRY_CACHE_BYTES", 4_096)  # it is bounded, but not within 300 outages
     anna, ben = await stage.enter("anna"), await stage.enter("ben")
     await anna.session.publish("camera")
     subscriber = await ben.session.subscribe((await ben.next("stream_created")).stream)
@@ -95,8 +95,8 @@ def test_a_session_that_is_over_is_let_go() -> None:
                 publisher = await session.publish("camera")
                 await session.signal("hello")
                 network.cut()
-                await session.wait_for("reconnecting")
-                await session.wait_for("connected")
+                await session.wait_for(named("reconnecting"))
+                await session.wait_for(named("connected"))
             await hub.close()
         watched.extend(map(weakref.ref, (session, publisher, hub)))
 
@@ -151,7 +151,7 @@ async def test_a_session_that_is_left_at_any_moment(stage: Stage, moment: str) -
     stage.network.delay(0.1, "anna")
     if moment in ("dialing", "joining"):
         connecting = stage.start(anna.session.connect())
-        await anna.session.wait_for(f"connecting.{moment}")
+        await anna.session.wait_for(named(f"connecting.{moment}"))
         await anna.session.disconnect()
         with pytest.raises(reconnect.ConnectFailed):
             await connecting
@@ -159,11 +159,11 @@ async def test_a_session_that_is_left_at_any_moment(stage: Stage, moment: str) -
         await anna.session.connect()
         if moment == "waiting":
             stage.network.cut("anna")
-            await anna.session.wait_for("reconnecting.waiting")
+            await anna.session.wait_for(named("reconnecting.waiting"))
         await anna.session.disconnect()
     names = [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("reconnect-")]
     assert [name for name in names if "hub" not in name] == []
     await stage.later(1.0)
     await stage.hub.close()
-    timers = [timer for timer in getattr(asyncio.get_running_loop(), "_scheduled") if not timer.cancelled()]  # noqa: B009
-    assert timers == []
+    assert isinstance(stage.clock, FakeClock)
+    assert stage.clock.timers == []

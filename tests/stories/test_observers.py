@@ -10,6 +10,7 @@ import pytest
 from reconnect import BadArgument, Reconnected, UnknownEventName
 from reconnect.client.observers import PLATFORM_NAMES
 from reconnect.core.notices import SESSION_NOTICES, Notice
+from tests.renamed import named
 from tests.stories.stage import Member, Stage, names, story
 
 EVERY_EVENT = [kind.name for kind in SESSION_NOTICES]
@@ -239,7 +240,7 @@ async def test_reconnected_only_when_the_hub_accepted_and_everything_is_restored
         seen.append((anna.session.connection, stream and stream.connection, stage.hub.statistics().streams))
 
     stage.network.delay(0.3, "anna")
-    await anna.session.wait_for("reconnecting.joining")
+    await anna.session.wait_for(named("reconnecting.joining"))
     await stage.later(0.2)
     assert seen == []
     await anna.back()
@@ -264,7 +265,7 @@ async def test_a_step_never_starts_inside_a_step(stage: Stage) -> None:
 
 @story(Stage)
 async def test_what_was_held_goes_ahead_of_what_a_handler_sends(stage: Stage) -> None:
-    """Q03: wire order A1 to An, then B, although B is sent from inside `reconnected`."""
+    """Q03: on the wire all that was held, then B, although B is sent from inside `reconnected`."""
     anna, ben = await stage.enter("anna"), await stage.enter("ben")
     anna.session.on("reconnected", lambda event: anna.signal("B"))
     stage.network.cut("anna")

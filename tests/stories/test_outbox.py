@@ -6,6 +6,7 @@ import pytest
 
 from reconnect import NotConnected, Outbox, OutboxFull, Outcome, OutcomeStatus, Reason
 from reconnect.core import frames
+from tests.renamed import named
 from tests.stories.stage import Stage, story
 
 DELIVERED = Outcome(status=OutcomeStatus.DELIVERED)
@@ -99,12 +100,12 @@ async def test_leaving_sends_what_was_submitted_first(stage: Stage) -> None:
     anna, ben = await stage.enter("anna"), await stage.enter("ben")
     receipts = [anna.signal(number) for number in range(3)]
     leaving = stage.start(anna.session.disconnect())
-    await anna.session.wait_for("closing")
-    with pytest.raises(NotConnected, match=r"signal\(\) needs a connected session, and this one is closing"):
+    await anna.session.wait_for(named("closing"))
+    with pytest.raises(NotConnected, match=rf"signal\(\) needs a connected session, and this one is {named('closing')}"):
         anna.session.signal("too late")
     await leaving
     assert [receipt.outcome for receipt in receipts] == [DELIVERED] * 3
-    with pytest.raises(NotConnected, match=r"this one is disconnected; await session.connect\(\) first"):
+    with pytest.raises(NotConnected, match=rf"this one is {named('disconnected')}; await session.connect\(\) first"):
         anna.session.signal("much too late")
     await stage.idle()
     assert ben.heard == [0, 1, 2]

@@ -294,3 +294,58 @@ async def test_a_signal_that_kills_the_link_is_set_aside(stage: Stage) -> None:
     await anna.back()
     assert await good == DELIVERED
     await stage.until(lambda: ben.heard == ["good"])
+
+
+@story(Stage)
+async def test_a_line_that_flaps_sets_no_innocent_signal_aside(stage: Stage) -> None:
+    """Q04: whatever resets every link right after the welcome proves nothing against what was to be sent on it."""
+    anna, ben = await stage.enter("anna"), await stage.enter("ben")
+    anna.wire.lose_sent(frames.SendSignal)
+    first, second = anna.signal("first"), anna.signal("second")
+    await anna.next("reconnecting")
+    anna.wire.lose_sent(frames.SendSignal)  # resent, and lost within the second: from now on the first one is a suspect
+    await anna.next("reconnecting")
+    for _ in range(5):
+        anna.wire.lose_sent(frames.Ping)
+        await anna.next("reconnecting")
+    assert (first.outcome, second.outcome) == (None, None)
+    await anna.back()
+    assert await first == await second == DELIVERED
+    await stage.until(lambda: ben.heard == ["first", "second"])
+
+
+# -- for one connection only -----------------------------------------------------------------------------------------------------
+
+
+@story(Stage)
+async def test_what_is_for_this_connection_alone_survives_a_resume(stage: Stage) -> None:
+    """Q18: the connection is kept, and so is what was meant for it."""
+    anna, ben = await stage.enter("anna"), await stage.enter("ben")
+    stage.network.cut("anna")
+    await anna.next("reconnecting")
+    receipt = anna.signal("still true", session_only=True)
+    assert (await anna.back()).resumed
+    assert await receipt == DELIVERED
+    await stage.until(lambda: ben.heard == ["still true"])
+
+
+@story(Stage)
+async def test_what_was_for_the_lost_connection_alone_is_dropped(stage: Stage) -> None:
+    """Q18: not resumed: what waited is dropped, what may have been sent has failed, and others go on in the new connection."""
+    anna, ben = await stage.enter("anna"), await stage.enter("ben")
+    stage.network.half_open("anna")
+    sent = anna.signal("sent", session_only=True)
+    await stage.idle()
+    stage.network.refuse("anna")
+    stage.network.cut("anna")
+    await anna.next("reconnecting")
+    waiting, other = anna.signal("waiting", session_only=True), anna.signal("for whoever is there")
+    await stage.later(65.0)
+    stage.network.restore("anna")
+    assert not (await anna.back()).resumed
+    assert sent.outcome == Outcome(status=OutcomeStatus.FAILED, reason=Reason.SESSION_LOST, possibly_sent=True)
+    assert waiting.outcome == Outcome(status=OutcomeStatus.DROPPED, reason=Reason.SESSION_LOST)
+    assert await other == DELIVERED
+    await stage.until(lambda: ben.heard == ["for whoever is there"])
+    records = [line for line in anna.audit.records if line.get("reason") == Reason.SESSION_LOST]
+    assert [(line["status"], line["serials"]) for line in records] == [("failed", [[1, 1]]), ("dropped", [[2, 2]])]

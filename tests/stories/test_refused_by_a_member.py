@@ -22,7 +22,7 @@ from reconnect.core.frames import (
     Snapshot,
     Welcome,
 )
-from tests.stories.scripted import HEARTBEAT, LIMITS, HubEnd
+from reconnect.testing.scripted import HEARTBEAT, LIMITS, HubEnd
 from tests.stories.stage import Stage, story
 
 WELCOME: dict[str, Any] = {

@@ -22,14 +22,14 @@ from reconnect.core.frames import (
     SendSignal,
     Want,
 )
-from tests.stories.scripted import RawMember
+from reconnect.testing.scripted import MemberEnd
 from tests.stories.sockets import SocketStage
 from tests.stories.stage import Member, Stage, story
 
 PROTOCOL_ERROR = 4500
 
 
-async def is_thrown_out(stage: Stage, mallory: RawMember, anna: Member, detail: str) -> None:
+async def is_thrown_out(stage: Stage, mallory: MemberEnd, anna: Member, detail: str) -> None:
     """See that the hub says why, closes for good, and goes on as if nothing had been."""
     refused = await mallory.hear(Refused)
     assert refused.code is Reason.PROTOCOL_ERROR

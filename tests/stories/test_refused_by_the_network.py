@@ -16,6 +16,7 @@ from websockets.asyncio.server import ServerConnection, serve
 import reconnect
 from reconnect import BadUrl, ConnectFailed, Reason
 from reconnect.transport.websocket import WebSocketDialer
+from tests.renamed import named
 from tests.stories.sockets import SocketStage, brisk
 from tests.stories.stage import SECRET, Stage, story
 
@@ -36,7 +37,7 @@ async def failure(stage: Stage, url: str, **options: Any) -> ConnectFailed:
     with pytest.raises(ConnectFailed) as caught:
         await member.session.connect()
     assert member.events == []
-    assert member.session.state == "disconnected"
+    assert member.session.state == named("disconnected")
     assert member.session.last_error == caught.value.cause
     return caught.value
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconnect import Stream
+from tests.renamed import named
 from tests.stories.showing import frames_of, show
 from tests.stories.stage import Stage, story
 
@@ -21,7 +22,7 @@ async def test_frames_are_never_queued(stage: Stage) -> None:
     await on.anna.next("reconnecting")
     assert on.publisher.send(b"two") is False
     stage.network.delay(0.2, "anna")
-    await on.anna.session.wait_for("reconnecting.joining")
+    await on.anna.session.wait_for(named("reconnecting.joining"))
     assert on.publisher.send(b"three") is False, "an open socket is not a stream that is live"
     await on.anna.back()
     assert on.publisher.send(b"four")

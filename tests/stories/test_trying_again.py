@@ -10,7 +10,8 @@ from reconnect import Attempt, Disconnected, Reason, Reconnecting, RetryPolicy
 from reconnect.core import frames
 from reconnect.core.frames import Heartbeat, Refused
 from reconnect.testing import FakeClock
-from tests.stories.scripted import HubEnd
+from reconnect.testing.scripted import HubEnd
+from tests.renamed import named
 from tests.stories.stage import Stage, names, story
 
 
@@ -90,7 +91,7 @@ async def test_an_attempt_that_neither_succeeds_nor_fails(stage: Stage) -> None:
     anna = await stage.enter("anna", retry=RetryPolicy(wait=lambda state: 1.0, first_try_seconds=None))
     stage.network.hang("anna")
     stage.network.cut("anna")
-    await anna.session.wait_for("reconnecting.dialing")
+    await anna.session.wait_for(named("reconnecting.dialing"))
     began = stage.now
     await anna.next("attempt")
     second = await anna.next("attempt")
@@ -285,7 +286,7 @@ async def test_the_machine_slept_while_waiting(stage: Stage) -> None:
     """B17: the attempt starts at once; the time asleep counts as elapsed."""
     anna = await stage.enter("anna", retry=RetryPolicy(wait=lambda state: 60.0, first_try_seconds=None))
     stage.network.cut("anna")
-    await anna.session.wait_for("reconnecting.waiting")
+    await anna.session.wait_for(named("reconnecting.waiting"))
     stage.suspend(40.0)
     back = await anna.back()
     assert 40.0 <= back.elapsed < 45.0

@@ -6,6 +6,7 @@ import pytest
 
 from reconnect import RequestFailed
 from reconnect.core.frames import Welcome
+from tests.renamed import named
 from tests.stories.showing import show
 from tests.stories.stage import Stage, names, record, story
 
@@ -132,7 +133,7 @@ async def test_wishes_made_while_the_join_is_on_its_way(stage: Stage) -> None:
     old = await anna.session.publish("old")
     stage.network.cut("anna")
     stage.network.delay(0.5, "anna")
-    await anna.session.wait_for("reconnecting.joining")
+    await anna.session.wait_for(named("reconnecting.joining"))
     publishing = stage.start(anna.session.publish("new"))
     await stage.idle()
     await old.unpublish()
@@ -180,4 +181,4 @@ async def test_a_subscription_to_nothing(stage: Stage) -> None:
     with pytest.raises(RequestFailed, match="subscribe 'no such stream' failed: there is no such stream") as caught:
         await anna.session.subscribe("no such stream")
     assert (caught.value.code, caught.value.possibly_sent) == ("no_such_stream", False)
-    assert anna.session.state == "connected"
+    assert anna.session.state == named("connected")

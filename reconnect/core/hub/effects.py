@@ -10,11 +10,11 @@ from reconnect.reasons import RejectCode
 from reconnect.record import Record
 
 
-class HubEffect(Record):
+class HubEffect(Record, kw_only=True):
     """The root of all effects."""
 
 
-class Authenticate(HubEffect):
+class Authenticate(HubEffect, kw_only=True):
     """Ask who this token speaks for; feed Authenticated or AuthenticationFailed. Read nothing from the link meanwhile."""
 
     link: int
@@ -22,21 +22,21 @@ class Authenticate(HubEffect):
     request: int | None = None
 
 
-class SendTo(HubEffect):
+class SendTo(HubEffect, kw_only=True):
     """Hand control frames to a link, in order; they go ahead of entries."""
 
     link: int
     frames: tuple[Frame, ...]
 
 
-class SendEntries(HubEffect):
+class SendEntries(HubEffect, kw_only=True):
     """Hand entries to these links, in order, each with the position of the one before it for that member."""
 
     links: tuple[int, ...]
     pairs: tuple[tuple[Entry, int], ...]
 
 
-class CloseLink(HubEffect):
+class CloseLink(HubEffect, kw_only=True):
     """End a link: after what was handed to it, or at once (`abort`)."""
 
     link: int
@@ -45,20 +45,20 @@ class CloseLink(HubEffect):
     abort: bool = False
 
 
-class Append(HubEffect):
+class Append(HubEffect, kw_only=True):
     """Store these entries in the session's log, in order; feed Appended or AppendFailed. One at a time for each session."""
 
     session: str
     entries: tuple[Entry, ...]
 
 
-class ForgetLog(HubEffect):
+class ForgetLog(HubEffect, kw_only=True):
     """Nobody is left who could read on in this session's log."""
 
     session: str
 
 
-class Answer(HubEffect):
+class Answer(HubEffect, kw_only=True):
     """Complete the application's request: the position of its signal (None for a kick), or why not."""
 
     ticket: int
@@ -90,7 +90,7 @@ class News(StrEnum):
     SLEPT = "slept"  # the hub's own machine was suspended
 
 
-class Announce(HubEffect):
+class Announce(HubEffect, kw_only=True):
     """Tell the operator: for the audit, and for whoever looks on. No token, secret or payload is ever in it.
 
     `client_id` and `role` are those of the connection's member, where it still has its place.

@@ -11,13 +11,13 @@ from reconnect.reasons import Cause, Reason
 from reconnect.record import Record
 
 
-class HubInput(Record):
+class HubInput(Record, kw_only=True):
     """The root of all inputs."""
 
     at: float
 
 
-class Bearer(Record):
+class Bearer(Record, kw_only=True):
     """Who an accepted token speaks for.
 
     It expires in `expires_in` seconds from now; one that is `expired` may resume, but makes no new connection.
@@ -31,7 +31,7 @@ class Bearer(Record):
     expired: bool = False
 
 
-class Fresh(Record):
+class Fresh(Record, kw_only=True):
     """What a join may need of chance: a connection's id, a secret of 256 bits, and a draw from 0 to 1."""
 
     connection: str
@@ -39,34 +39,34 @@ class Fresh(Record):
     draw: float = 0.0
 
 
-class LinkOpened(HubInput):
+class LinkOpened(HubInput, kw_only=True):
     """A transport was accepted; nobody has joined on it."""
 
     link: int
 
 
-class FramesReceived(HubInput):
+class FramesReceived(HubInput, kw_only=True):
     """One message arrived with these frames."""
 
     link: int
     frames: tuple[Frame, ...]
 
 
-class MessageRefused(HubInput):
+class MessageRefused(HubInput, kw_only=True):
     """A message arrived that cannot be read."""
 
     link: int
     detail: str
 
 
-class LinkEnded(HubInput):
+class LinkEnded(HubInput, kw_only=True):
     """The transport ended."""
 
     link: int
     cause: Cause
 
 
-class Authenticated(HubInput):
+class Authenticated(HubInput, kw_only=True):
     """The answer to an Authenticate: the token is good."""
 
     link: int
@@ -75,7 +75,7 @@ class Authenticated(HubInput):
     request: int | None = None
 
 
-class AuthenticationFailed(HubInput):
+class AuthenticationFailed(HubInput, kw_only=True):
     """The answer to an Authenticate: it is not, or nobody could tell (`reason` HUB_ERROR)."""
 
     link: int
@@ -84,7 +84,7 @@ class AuthenticationFailed(HubInput):
     request: int | None = None
 
 
-class Appended(HubInput):
+class Appended(HubInput, kw_only=True):
     """The log took what was under way for this session, and gave positions in its life `epoch`."""
 
     session: str
@@ -92,14 +92,14 @@ class Appended(HubInput):
     entries: tuple[Entry, ...]
 
 
-class AppendFailed(HubInput):
+class AppendFailed(HubInput, kw_only=True):
     """The log did not take what was under way for this session."""
 
     session: str
     detail: str = ""
 
 
-class ServerSignal(HubInput):
+class ServerSignal(HubInput, kw_only=True):
     """The application sends a signal; answered by an Answer with the same ticket."""
 
     ticket: int
@@ -107,14 +107,14 @@ class ServerSignal(HubInput):
     signal: Entry
 
 
-class ServerKick(HubInput):
+class ServerKick(HubInput, kw_only=True):
     """The application removes a connection; answered by an Answer with the same ticket."""
 
     ticket: int
     connection: str
 
 
-class DrainRequested(HubInput):
+class DrainRequested(HubInput, kw_only=True):
     """Send everybody away: each link to come back after its own delay, or after `seconds` where none was drawn for it."""
 
     seconds: float
@@ -122,5 +122,5 @@ class DrainRequested(HubInput):
     url: str | None = None
 
 
-class Woke(HubInput):
+class Woke(HubInput, kw_only=True):
     """The instant that `wake_at()` named has come, or a later one."""

@@ -29,7 +29,7 @@ class Verdict(StrEnum):
     REFUSE = "refuse"
 
 
-class Ruling(Record):
+class Ruling(Record, kw_only=True):
     """The answer to a join.
 
     RESUME: take `connection` back. NEW: a new connection; `replaced` is the one that ends for it, `not_resumed` says what was

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from reconnect.core.frames import Entry, Frame, Join, Want
@@ -51,7 +51,7 @@ class Link:
         self.expires = float("inf")
         self.retry_after = 0.0
         self.cursor = self.last = self.told = self.handled = 0
-        self.sent: deque[int] = deque()
+        self.sent: list[int] = []
 
     def __repr__(self) -> str:
         marks = [mark for mark in ("welcomed", "deaf", "closed") if getattr(self, mark)]
@@ -66,6 +66,4 @@ class Link:
     def handle(self, position: int) -> None:
         """The member took over everything up to `position`."""
         self.handled = max(self.handled, position)
-        sent = self.sent
-        while sent and sent[0] <= position:
-            sent.popleft()
+        del self.sent[: bisect_right(self.sent, position)]

@@ -29,7 +29,7 @@ from reconnect.reasons import CloseCode, Reason
 from reconnect.record import Record
 
 
-class Occasion(Record):
+class Occasion(Record, kw_only=True):
     """What comes with an event: when, why, and (for a join) the link that asks."""
 
     at: float

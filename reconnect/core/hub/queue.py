@@ -12,13 +12,13 @@ from reconnect.core.frames import Entry, Rejection
 from reconnect.record import Record
 
 
-class Item(Record):
+class Item(Record, kw_only=True):
     """The root of what waits."""
 
     entries: tuple[Entry, ...] = ()
 
 
-class SignalItem(Item):
+class SignalItem(Item, kw_only=True):
     """Signals of one message: on the answer its link is told what was judged, up to `high`.
 
     `count` frames were read for it, of which some were refused or had come before.
@@ -32,13 +32,13 @@ class SignalItem(Item):
     repeats: tuple[int, ...] = ()
 
 
-class ServerItem(Item):
+class ServerItem(Item, kw_only=True):
     """A signal of the application."""
 
     ticket: int
 
 
-class MemberItem(Item):
+class MemberItem(Item, kw_only=True):
     """One entry about a member; tried again until the log has it, but for a joining, which then fails."""
 
     connection: str
@@ -52,7 +52,7 @@ class After(StrEnum):
     GOING_AWAY = "going_away"
 
 
-class BarrierItem(Item):
+class BarrierItem(Item, kw_only=True):
     """Do something on a link after all that was read from it is judged."""
 
     link: int

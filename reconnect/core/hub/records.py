@@ -18,7 +18,7 @@ from reconnect.core.frames import Member, Stream, Want
 from reconnect.record import Record
 
 
-class Secrets(Record):
+class Secrets(Record, kw_only=True):
     """The digests of a member's secrets; empty where there is none."""
 
     current: bytes = b""
@@ -65,14 +65,14 @@ class Role(StrEnum):
 SPEAKERS = frozenset({Role.PUBLISHER, Role.MODERATOR})
 
 
-class HeldWant(Record):
+class HeldWant(Record, kw_only=True):
     """A want that was granted: the stream that it publishes, or the id of the one that it subscribes to."""
 
     want: Want
     stream: Stream | None = None
 
 
-class MemberRecord(Record):
+class MemberRecord(Record, kw_only=True):
     """One member, whatever its link does.
 
     `state` is a leaf of the member's chart. `grace_end` is the instant at which an away member is given up; `position` up to

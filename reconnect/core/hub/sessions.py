@@ -44,7 +44,7 @@ class HubSession:
         self.streams: dict[str, Stream] = {}
         self.numbers: dict[int, str] = {}
         self.next_number = 1
-        self.subscribers: dict[str, set[str]] = {}
+        self.subscribers: dict[str, dict[str, None]] = {}  # in the order in which they came: it is seen in what goes out
         self.tombstones: dict[str, str] = {}
         self.stale = False
 

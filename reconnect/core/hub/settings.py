@@ -17,7 +17,7 @@ MEANINGS: Final = frozenset({
 })  # fmt: skip
 
 
-class HubSettings(Record):
+class HubSettings(Record, kw_only=True):
     """The values a hub is made with; durations in seconds, sizes in bytes.
 
     `strict_tokens`: an expired token neither resumes nor stays; otherwise it only makes no new connection.

@@ -7,7 +7,7 @@ from reconnect.core.hub.state import HubState
 from reconnect.record import Record
 
 
-class HubStatistics(Record):
+class HubStatistics(Record, kw_only=True):
     """How much there is now, and how much there was since the hub began.
 
     `members` hold a place, `away` of them without a link; `links` are open transports, joined or not; `stale` sessions owe the

@@ -99,7 +99,7 @@ class Tail:
 
     def trim(self, at: float, unsent: int) -> Sequence[Entry]:
         """Let go of what the bounds ask for, and return it; `unsent` is the lowest index that somebody is still to be sent."""
-        upto = max(self._hard(at), min(self._soft(), unsent))
+        upto = max(self._hard(at), self._soft(unsent))
         if upto <= self.start:
             return ()
         low, high = self.start - self._base, upto - self._base
@@ -120,13 +120,13 @@ class Tail:
         """This connection will not read on."""
         self._directed.pop(connection, None)
 
-    def _soft(self) -> int:
-        """The index up to which the bound on signals asks to trim."""
+    def _soft(self, unsent: int) -> int:
+        """The index up to which the bound on signals asks to trim, at most `unsent`: there may be much behind that."""
         excess = self._signals - self._settings.log_signals
         index = self.start
         if self._signals == self.end - self.start:
-            return index + max(excess, 0)
-        while excess > 0:
+            return min(index + max(excess, 0), unsent)
+        while excess > 0 and index < unsent:
             if self._entries[index - self._base].what is EntryKind.SIGNAL:
                 excess -= 1
             index += 1

@@ -65,7 +65,7 @@ def give_up(hub: HubState, session: HubSession, connection: str, key: str) -> bo
     if held.stream is None:
         stream = str(held.want.subscribe)
         if not any(other.want.subscribe == stream for other in record.wants):
-            session.subscribers[stream].discard(connection)
+            session.subscribers[stream].pop(connection, None)
         return True
     _end(session, held.stream)
     entry = Entry(position=0, after=0, what=EntryKind.UNPUBLISHED, stream=held.stream, reason=Reason.UNPUBLISHED)
@@ -77,7 +77,7 @@ def end_all(session: HubSession, record: MemberRecord) -> None:
     """A member is gone: its streams end with it, and it takes no more frames."""
     for held in record.wants:
         if held.stream is None:
-            session.subscribers.get(str(held.want.subscribe), set()).discard(record.connection)
+            session.subscribers.get(str(held.want.subscribe), {}).pop(record.connection, None)
     for stream in record.streams:
         _end(session, stream)
 
@@ -151,7 +151,7 @@ def _publish(hub: HubState, session: HubSession, record: MemberRecord, want: Wan
 
 
 def _subscribe(session: HubSession, record: MemberRecord, want: Want) -> HeldWant:
-    session.subscribers.setdefault(str(want.subscribe), set()).add(record.connection)
+    session.subscribers.setdefault(str(want.subscribe), {})[record.connection] = None
     return HeldWant(want=want)
 
 

@@ -49,7 +49,8 @@ def welcome(hub: HubState, session: HubSession, link: Link, at: float) -> None:
     link.template = Entry(position=0, after=0, what=EntryKind.SIGNAL, connection=record.connection, sender=record.sender)
     hub.joins.stop(link.number)
     link.silence = hub.silence(heartbeat.silence)
-    hub.heard(link, at)
+    if not link.deaf:  # of a link that is to go away nothing more is expected
+        hub.heard(link, at)
     pump(hub, session, link)
 
 
