@@ -25,7 +25,7 @@ async def talk() -> str:
 def main() -> None:
     """Look, and fail at the first thing that is not as promised."""
     charts = [reconnect.load_chart(name) for name in chart_names()]
-    assert len(charts) == 5, charts
+    assert len(charts) == 6, charts
     assert (files("reconnect") / "py.typed").is_file()
     for name in ("page.css", "page.js"):
         assert (files("reconnect.evidence") / name).is_file(), name
