@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from reconnect import limits
+from reconnect.core.frames import Entry, EntryKind
 from reconnect.core.inbox import Inbox
+
+
+def said(number: int, **fields: Any) -> Entry:
+    """A signal of ann's with this serial at this position, unless it is said otherwise."""
+    usual: dict[str, Any] = {
+        "position": number, "after": number - 1, "serial": number, "sender": "ann", "what": EntryKind.SIGNAL,
+    }  # fmt: skip
+    return Entry(**{**usual, **fields})
 
 
 def test_r16_epoch_and_position_are_replaced_as_a_pair() -> None:
@@ -14,6 +25,26 @@ def test_r16_epoch_and_position_are_replaced_as_a_pair() -> None:
     assert (inbox.epoch, inbox.received, inbox.handled, inbox.credited) == ("epoch-one", 12, 10, 10)
     inbox.restart("e2", 3)
     assert (inbox.epoch, inbox.received, inbox.handled, inbox.credited) == ("e2", 3, 3, 3)
+
+
+def test_what_goes_on_plainly_is_noted_at_once() -> None:
+    """The next signals of one sender, each behind the one before; whatever else there is is looked at by itself."""
+    inbox = Inbox()
+    assert inbox.go_on([said(1), said(2)]) == 0, "nothing is known of this sender yet"
+    inbox.is_repeat("ann", 1)
+    inbox.received = 1
+    assert inbox.go_on([said(2), said(3), said(4)]) == 3
+    assert (inbox.received, inbox.is_repeat("ann", 4)) == (4, True)
+    others: list[dict[str, Any]] = [
+        {"serial": 7}, {"sender": "bob"}, {"sender": None}, {"after": 3}, {"after": 6}, {"position": 4},
+        {"what": EntryKind.MUTED},
+    ]  # fmt: skip
+    for fields in others:
+        inbox = Inbox()
+        inbox.is_repeat("ann", 4)
+        inbox.received = 4
+        assert (inbox.go_on([said(5, **fields), said(6)]), inbox.received) == (0, 4), fields
+        assert (inbox.go_on([said(5), said(6, **fields)]), inbox.received) == (1, 5), fields
 
 
 def test_a_snapshot_replaces_what_it_covers() -> None:

@@ -80,13 +80,13 @@ class Signalling(Observed):
             raise self._too_large(size)
         try:
             serial, effects = self._core.submit(
-                data=encoded,
-                type=kind,
-                to=None if to is None else check_to(to),
-                ttl=None if ttl is None else check_ttl(ttl),
-                keep=retry_after_reconnect,
-                at=(at := self._clock.now()),
-                session_only=session_only,
+                encoded,
+                kind,
+                None if to is None else check_to(to),
+                None if ttl is None else check_ttl(ttl),
+                retry_after_reconnect,
+                (at := self._clock.now()),
+                session_only,
             )
         except OutboxFull:
             self._refused_bytes = size

@@ -143,11 +143,12 @@ class Arrivals:
 
     def take_entries(self, entries: Sequence[frames.Entry], at: float) -> None:
         """Read entries of the log, which is most of what arrives; signals in a row are told in one effect."""
-        situation, values = self._at, _values(entries)
+        situation, (values, readable) = self._at, _values(entries)
         inbox, counts = situation.inbox, situation.counts
-        fresh: list[frames.Entry] = []
-        fresh_values: list[Any] = []
-        for entry, value in zip(entries, values, strict=True):
+        plain = inbox.go_on(entries) if readable and situation.replay_to is None else 0
+        fresh, fresh_values = [*entries[:plain]], values[:plain]
+        for index in range(plain, len(entries)):
+            entry, value = entries[index], values[index]
             position = entry.position
             if entry.after > inbox.received:
                 self._deliver(fresh, fresh_values, at)
@@ -233,13 +234,13 @@ class Arrivals:
             self._at.counts["late_answers"] += 1
 
 
-def _values(entries: Sequence[frames.Entry]) -> list[Any]:
-    """Return the values of what entries carry as data, all read in one call unless there is something wrong with one of them."""
+def _values(entries: Sequence[frames.Entry]) -> tuple[list[Any], bool]:
+    """Return the values of what entries carry as data, read in one call if all of them can be; and whether they can."""
     try:
         values: list[Any] = _decode(b"[%b]" % b",".join([entry.data for entry in entries]))
     except (msgspec.DecodeError, RecursionError):
         values = []
-    return values if len(values) == len(entries) else [_value(entry) for entry in entries]
+    return (values, True) if len(values) == len(entries) else ([_value(entry) for entry in entries], False)
 
 
 def _value(entry: frames.Entry) -> Any:

@@ -40,11 +40,11 @@ class DurableOutbox(Outbox):
         self.submitted += len(self._flight)
         self.pending += len(self._flight)
 
-    def submit(self, **signal: Any) -> tuple[int, list[Effect]]:
+    def submit(self, *signal: Any, **named: Any) -> tuple[int, list[Effect]]:
         """Take one signal: return its serial and what follows at once. Raises OutboxFailed while the store is faulty."""
         if self.fault is not None:
             raise self.fault
-        return super().submit(**signal)
+        return super().submit(*signal, **named)
 
     def unkept(self, serials: Sequence[int], *, certain: bool) -> list[Effect]:
         """The store could not keep these: they have failed. Not `certain`: it may have kept them, for a later process."""

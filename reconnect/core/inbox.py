@@ -9,8 +9,10 @@ lost, behind later ones that were received, and to whoever never got it that is 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from reconnect import limits
+from reconnect.core.frames import Entry, EntryKind
 
 
 class Inbox:
@@ -55,6 +57,26 @@ class Inbox:
                 self._passed_over.pop(senders.popitem(last=False)[0], None)
                 self._forgot = True
         return False
+
+    def go_on(self, entries: Sequence[Entry]) -> int:
+        """Note the signals at the front that are plainly the next ones of one sender, which most are; return how many."""
+        received, sender, count = self.received, entries[0].sender, 0
+        serial = last = self._senders.get(sender, 0) if sender is not None and sender == self._latest else 0
+        if not last:
+            return 0
+        for entry in entries:
+            serial += 1
+            position = entry.position
+            if entry.serial != serial or entry.sender != sender or not entry.after == received < position:
+                break
+            if entry.what is not EntryKind.SIGNAL:
+                break
+            received = position
+            count += 1
+        if count:
+            self.received = received
+            self._senders[self._latest] = last + count
+        return count
 
     def _pass_over(self, sender: str, first: int, last: int) -> None:
         stretches = self._passed_over.setdefault(sender, [])

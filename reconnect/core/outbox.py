@@ -103,7 +103,6 @@ class Outbox:
 
     def submit(
         self,
-        *,
         data: bytes,
         type: str,
         to: str | None,

@@ -122,7 +122,7 @@ class SessionCore:
         return True
 
     def submit(
-        self, *, data: bytes, type: str, to: str | None, ttl: float | None, keep: bool, at: float, session_only: bool = False
+        self, data: bytes, type: str, to: str | None, ttl: float | None, keep: bool, at: float, session_only: bool = False
     ) -> tuple[int, list[Effect]]:
         """Take one signal into the outbox; return its serial. Raises NotConnected or OutboxFull; `Flush` is due afterwards."""
         role = self.role
@@ -131,7 +131,7 @@ class SessionCore:
             if not self.at.settings.durable:
                 raise NotConnected("signal()", self.state)
             away = True
-        return self.at.outbox.submit(data=data, type=type, to=to, ttl=ttl, keep=keep, at=at, away=away, session_only=session_only)
+        return self.at.outbox.submit(data, type, to, ttl, keep, at, away, session_only)
 
     def cancel(self, serial: int) -> list[Effect]:
         """Take a signal back that was not sent; no effect means that it is too late."""
