@@ -3,9 +3,9 @@
     python benchmarks/throughput.py [--signals 50000] [--runs 3] [--json]
 
 Each party is a process: sender, hub or relay, receiver. A signal carries 100 bytes of JSON. The relay acknowledges nothing, keeps
-no order across connections and loses what it has no reader for; it is what one would write in ten lines. The rates are those of
-the receiver, from the first to the last arrival; CPU is that of the sender, user and system. Runs are interleaved, and the table
-shows medians.
+no order across connections and loses what it has no reader for; it is what one would write in ten lines. It hands a message to
+everybody else, so the sender of ours asks for no echo either. The rates are those of the receiver, from the first to the last
+arrival; CPU is that of the sender, user and system. Runs are interleaved, and the table shows medians.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any
 
 PAYLOAD = "x" * 98  # 100 bytes as JSON
 CHUNK = 250
+USUAL, WIDE = 1_000, 10_000  # signals on the way: the outbox's default, and what a busy sender would take
 
 
 def cpu_seconds() -> float:
@@ -98,20 +99,21 @@ async def relay_receiver(url: str, signals: int) -> None:
 # -- reconnect -----------------------------------------------------------------------------------------------------------------
 
 
-async def hub(secret: str, port: int = 0) -> None:
+async def hub(secret: str, port: int = 0, window: int = 1_024) -> None:
     """Serve a hub."""
     import reconnect
 
-    async with reconnect.Hub(secret=secret).serve("127.0.0.1", port) as server:
+    async with reconnect.Hub(secret=secret, window=window).serve("127.0.0.1", port) as server:
         say(url=server.url)
         await stdin_line()
 
 
-async def sender(url: str, token: str, signals: int, audit: str | None) -> None:
-    """Send signals as fast as the outbox takes them, and wait for every outcome."""
+async def sender(url: str, token: str, signals: int, audit: str | None, held: int) -> None:
+    """Send signals as fast as the outbox takes them, and wait for every outcome; like the relay, without an echo."""
     import reconnect
 
-    async with reconnect.connect(url, session="bench", token=token, audit=audit) as session:
+    outbox = reconnect.Outbox(max_signals=held, in_flight=held)
+    async with reconnect.connect(url, session="bench", token=token, audit=audit, outbox=outbox, echo=False) as session:
         say(ready=True)
         await stdin_line()
         began, cpu = time.perf_counter(), cpu_seconds()
@@ -121,12 +123,12 @@ async def sender(url: str, token: str, signals: int, audit: str | None) -> None:
                 try:
                     receipts.append(session.signal(PAYLOAD))
                 except reconnect.OutboxFull:
-                    await session.wait_room()
-                    receipts.append(session.signal(PAYLOAD))
+                    receipts.append(await session.signal_when_room(PAYLOAD))
             await asyncio.sleep(0)
         await session.drain()
+        used, seconds = cpu_seconds() - cpu, time.perf_counter() - began
         delivered = sum(receipt.outcome is not None and receipt.outcome.delivered for receipt in receipts)
-        say(sent=signals, delivered=delivered, cpu=cpu_seconds() - cpu, seconds=time.perf_counter() - began)
+        say(sent=signals, delivered=delivered, cpu=used, seconds=seconds)
         await stdin_line()
 
 
@@ -136,19 +138,20 @@ async def receiver(url: str, token: str, signals: int) -> None:
 
     async with reconnect.connect(url, session="bench", token=token) as session:
         done = asyncio.Event()
-        arrived: list[tuple[int, float]] = []
+        serials: list[int] = []
+        times: list[float] = []
 
         @session.on("signal")
         def take(event: reconnect.SignalReceived) -> None:
-            arrived.append((event.signal.serial, time.perf_counter()))
-            if len(arrived) == signals:
-                done.set()
+            serials.append(event.signal.serial)
+            if len(serials) in (1, signals):
+                times.append(time.perf_counter())
+                if len(serials) == signals:
+                    done.set()
 
         say(ready=True)
         await done.wait()
-        serials = [serial for serial, _ in arrived]
-        in_order = serials == sorted(set(serials))
-        say(received=len(arrived), seconds=arrived[-1][1] - arrived[0][1], in_order=in_order)
+        say(received=len(serials), seconds=times[1] - times[0], in_order=serials == sorted(set(serials)))
 
 
 # -- the parent ----------------------------------------------------------------------------------------------------------------
@@ -184,21 +187,22 @@ class Process:
 
 
 def measure(kind: str, signals: int) -> dict[str, float]:
-    """Run one kind once: relay, reconnect, or reconnect with an audit file."""
+    """Run one kind once."""
     if kind == "relay":
         middle = Process("relay")
         url = middle.read()["url"]
         reader, writer = Process("relay_receiver", url, str(signals)), Process("relay_sender", url, str(signals))
     else:
-        from reconnect import make_token
+        from reconnect import limits, make_token
 
         secret = secrets.token_urlsafe(32)
-        middle = Process("hub", secret)
+        held = WIDE if kind == "wide" else USUAL
+        middle = Process("hub", secret, "0", str(WIDE if kind == "wide" else limits.WINDOW_ENTRIES))
         url = middle.read()["url"]
         token = [make_token(secret, session="bench", client_id=name) for name in ("reader", "writer")]
         audit = str(Path(tempfile.mkdtemp()) / "audit.jsonl") if kind == "audited" else ""
         reader = Process("receiver", url, token[0], str(signals))
-        writer = Process("sender", url, token[1], str(signals), audit)
+        writer = Process("sender", url, token[1], str(signals), audit, str(held))
     reader.read(), writer.read()
     writer.go()
     sent, received = writer.read(), reader.read()
@@ -210,7 +214,12 @@ def measure(kind: str, signals: int) -> dict[str, float]:
     return {"rate": signals / received["seconds"], "cpu_microseconds": 1e6 * sent["cpu"] / signals}
 
 
-KINDS = {"relay": "bare relay, unacknowledged", "reconnect": "reconnect, acknowledged", "audited": "reconnect, audit to a file"}
+KINDS = {
+    "relay": "bare relay, unacknowledged",
+    "reconnect": "reconnect, acknowledged",
+    "audited": "the same, audit to a file",
+    "wide": "room for 10,000 on the way",
+}
 
 
 def table(signals: int, runs: int) -> list[dict[str, Any]]:
@@ -239,7 +248,7 @@ def main() -> None:
             "relay_sender": lambda: relay_sender(arguments[0], int(arguments[1])),
             "relay_receiver": lambda: relay_receiver(arguments[0], int(arguments[1])),
             "hub": lambda: hub(arguments[0], *map(int, arguments[1:])),
-            "sender": lambda: sender(arguments[0], arguments[1], int(arguments[2]), arguments[3] or None),
+            "sender": lambda: sender(*arguments[:2], int(arguments[2]), arguments[3] or None, int(arguments[4])),
             "receiver": lambda: receiver(arguments[0], arguments[1], int(arguments[2])),
         }
         asyncio.run(roles[role]())  # type: ignore[arg-type]  # all are coroutine functions

@@ -185,6 +185,7 @@ def test_a_census_is_the_log_folded() -> None:
 ENTRIES = st.lists(
     st.one_of(
         st.tuples(st.just("signal"), st.sampled_from([None, "a", "b"]), st.integers(0, 400)),
+        st.tuples(st.just("quiet"), st.sampled_from([None, "a", "b"]), st.integers(0, 400)),
         st.tuples(st.sampled_from(["joined", "published", "muted"]), st.sampled_from(["a", "b", "c"]), st.just(0)),
     ),
     max_size=60,
@@ -195,6 +196,8 @@ def entry(position: int, kind: str, whom: str | None, size: int) -> Entry:
     """Return an entry of the log."""
     if kind == "signal":
         return Entry(position=position, after=0, what=EntryKind.SIGNAL, to=whom, data=raw("x" * size))
+    if kind == "quiet":
+        return Entry(position=position, after=0, what=EntryKind.SIGNAL, connection=whom, echo=False, data=raw("x" * size))
     stream = Stream(id="s", number=1, name="n", connection=whom or "")
     if kind == "joined":
         return Entry(position=position, after=0, what=EntryKind.JOINED, connection=whom)
@@ -204,7 +207,7 @@ def entry(position: int, kind: str, whom: str | None, size: int) -> Entry:
 def is_for(item: Entry, connection: str) -> bool:
     """Say plainly whether an entry is for a connection."""
     if item.what is EntryKind.SIGNAL:
-        return item.to in (None, connection)
+        return item.to in (None, connection) and (item.echo or connection != item.connection)
     if item.what is EntryKind.MUTED:
         return True
     return connection != (item.stream.connection if item.stream else item.connection)

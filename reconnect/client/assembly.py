@@ -87,6 +87,7 @@ def build_core(
     attempt_deadline: float,
     close_timeout: float,
     durations: Mapping[str, float],
+    echo: bool,
 ) -> SessionCore:
     """Return the core of a session."""
     settings = SessionSettings(
@@ -102,6 +103,7 @@ def build_core(
         renewable=callable(token),
         bounds=outbox.bounds,
         durable=outbox.chart is not None,
+        echo=echo,
     )
     _check_wanted(charts["session"], settings)
     return SessionCore(settings, session=charts["session"], publisher=charts["publisher"], subscriber=charts["subscriber"])

@@ -52,7 +52,8 @@ class Session(Signalling):
     `url` is the hub's address (ws:// or wss://), `session` the id of the shared place, `token` a string or a callable, async or
     not, that is asked at each attempt. `retry` decides when to try again; with `retry_initial` also before the first success.
     `outbox` bounds what waits; `audit` is a sink or a path. `chart` replaces the session's statechart, and `durations` says how
-    long timers of its own take; `transport` replaces the WebSocket dialer, `clock` the system's; `seed` makes the jitter
+    long timers of its own take; with `echo=False` this member is not handed what it sends to everyone, which spares whoever sends
+    much and listens little; `transport` replaces the WebSocket dialer, `clock` the system's; `seed` makes the jitter
     repeatable. Durations are in seconds, with their defaults and reasons in `reconnect.limits`. Raises BadArgument, BadUrl,
     ChartError or AuditFailed.
 
@@ -77,6 +78,7 @@ class Session(Signalling):
         clock: Clock | None = None,
         transport: Dialer | None = None,
         retry_initial: bool = False,
+        echo: bool = True,
         attempt_deadline_seconds: float = limits.ATTEMPT_DEADLINE_SECONDS,
         close_timeout_seconds: float = limits.CLOSE_TIMEOUT_SECONDS,
         observer_seconds: float | None = limits.OBSERVER_SECONDS,
@@ -103,6 +105,7 @@ class Session(Signalling):
             attempt_deadline=attempt_deadline_seconds,
             close_timeout=close_timeout_seconds,
             durations=durations or {},
+            echo=bool(echo),
         )
         sink = assembly.open_audit(audit, self._outbox)
         self._auditor = assembly.auditor_for(sink, self._core, charts, clock=self._clock, policy=self._policy, seed=seed)

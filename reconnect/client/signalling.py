@@ -63,12 +63,13 @@ class Signalling(Observed):
         ttl: float | None = None,
         session_only: bool = False,
     ) -> Receipt:
-        """Send a signal to everyone in the session, the sender included, or to one connection. Returns at once.
+        """Send a signal to everyone in the session, the sender included (but with `echo=False`), or to one connection.
 
-        `data` is any JSON value of at most 8,192 bytes, `type` at most 128 characters of `A-Z a-z 0-9 - _ ~ .`. While the
-        session is on its way back the signal waits; with `retry_after_reconnect=False` it is dropped instead. `ttl` is how many
-        seconds it may wait. With `session_only=True` it is for this connection alone: dropped (`session_lost`) where the next
-        one is another. Await the receipt for its Outcome. Raises BadSignal, NotConnected or OutboxFull; nothing was sent then.
+        Returns at once. `data` is any JSON value of at most 8,192 bytes, `type` at most 128 characters of `A-Z a-z 0-9 - _ ~
+        .`. While the session is on its way back the signal waits; with `retry_after_reconnect=False` it is dropped instead.
+        `ttl` is how many seconds it may wait. With `session_only=True` it is for this connection alone: dropped
+        (`session_lost`) where the next one is another. Await the receipt for its Outcome. Raises BadSignal, NotConnected or
+        OutboxFull; nothing was sent then.
         """
         # The busiest call of all: what can be left out for most signals is left out.
         if _get_running_loop() is not self._loop:

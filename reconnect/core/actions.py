@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from reconnect.chart import Statechart, Step
 from reconnect.chart.rows import CANCEL, START
 from reconnect.core.effects import CloseTransport, Notify, OpenTransport
-from reconnect.core.frames import Gap, Goodbye, Join, Member, Program, Stream, WantAnswer, Welcome
+from reconnect.core.frames import NO_ECHO, Gap, Goodbye, Join, Member, Program, Stream, WantAnswer, Welcome
 from reconnect.core.liveness import Liveness
 from reconnect.core.notices import Attempt, Connected, Disconnected, Notice, Reconnected, Reconnecting, Told, Updated, UpdateKind
 from reconnect.core.settings import GIVEN
@@ -120,6 +120,7 @@ class Actions:
                 resume=at.claim(),
                 wants=wants,
                 client=client,
+                features=() if settings.echo else (NO_ECHO,),
             ),
         )
 

@@ -15,6 +15,7 @@ from reconnect.reasons import Reason, RejectCode, ResumeRefusal
 from reconnect.record import Record
 
 NULL: Final = msgspec.Raw(b"null")
+NO_ECHO: Final = "no_echo"  # a feature of a join: do not hand this member its own signals
 
 # A serial, a position, a page, a request id, a size: what JSON numbers hold exactly everywhere (RFC 8259, section 6).
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
@@ -137,7 +138,10 @@ class Program(Record, kw_only=True):
 
 
 class Join(Guarded, Frame, tag="join", kw_only=True):
-    """The first frame of a transport. `settled` is the own serial up to which outcomes are known."""
+    """The first frame of a transport. `settled` is the own serial up to which outcomes are known.
+
+    The one feature that there is is `no_echo`: the member is not handed its own signals, but for those that it sends to itself.
+    """
 
     token: str
     session: str
@@ -277,8 +281,9 @@ class EntryKind(StrEnum):
 class Entry(Frame, tag="entry", kw_only=True):
     """One entry of the session's log. `after` is the position of the previous entry for this member.
 
-    SIGNAL has connection (None from the server), sender, serial, type, data, to. JOINED has member; DROPPED, RETURNED and LEFT
-    have connection and reason; PUBLISHED and MUTED have stream; UNPUBLISHED has stream and reason.
+    SIGNAL has connection (None from the server), sender, serial, type, data, to, and `echo`, False where its sender asked not
+    to be handed what it sends to everyone. JOINED has member; DROPPED, RETURNED and LEFT have connection and reason; PUBLISHED
+    and MUTED have stream; UNPUBLISHED has stream and reason.
     """
 
     position: Count
@@ -291,6 +296,7 @@ class Entry(Frame, tag="entry", kw_only=True):
     data: msgspec.Raw = NULL
     to: str | None = None
     repeat: bool = False
+    echo: bool = True
     member: Member | None = None
     stream: Stream | None = None
     reason: Reason | None = None

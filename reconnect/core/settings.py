@@ -20,9 +20,9 @@ GIVEN: Final = "given"  # `given.NAME`: by the user, for a timer of a chart of i
 class SessionSettings(Record, kw_only=True):
     """The values a session is made with; durations are in seconds.
 
-    `durations`: what the user gives for the timers of a chart of their own, by name.
-    `retry_initial`: a first connect that fails asks the policy as well. `renewable`: the token can be fetched anew.
-    `durable`: signals outlive the process, and are taken while the session is disconnected.
+    `durations`: what the user gives for the timers of a chart of their own, by name. `retry_initial`: a first connect that
+    fails asks the policy as well. `renewable`: the token can be fetched anew. `echo`: the hub hands this member its own
+    signals. `durable`: signals outlive the process, and are taken while the session is disconnected.
     """
 
     session: str
@@ -39,3 +39,4 @@ class SessionSettings(Record, kw_only=True):
     bounds: OutboxBounds = OutboxBounds()
     capabilities: Capabilities = Capabilities()
     durable: bool = False
+    echo: bool = True

@@ -29,6 +29,26 @@ async def test_connected_signals_are_sent_at_once_in_order(stage: Stage) -> None
 
 
 @story(Stage)
+async def test_who_asked_for_no_echo_is_not_handed_its_own_signals(stage: Stage) -> None:
+    """The others are, whatever happens meanwhile; nothing is missed, and what one says to oneself is no echo."""
+    anna, ben = await stage.enter("anna", echo=False), await stage.enter("ben")
+    receipts = [anna.signal(number) for number in range(300)]
+    ben.signal("from ben")
+    stage.network.cut("anna")
+    await stage.until(lambda: anna.session.role == "recovering")
+    receipts += [anna.signal(number) for number in range(300, 310)]
+    stage.network.restore("anna")
+    anna.session.reconnect_now()
+    assert {(await receipt).status for receipt in receipts} == {OutcomeStatus.DELIVERED}
+    receipts.append(anna.signal("to myself", to=anna.session.connection))
+    await stage.until(lambda: "to myself" in anna.heard)
+    assert [data for data in ben.heard if data != "from ben"] == list(range(310))
+    assert anna.heard == ["from ben", "to myself"]
+    assert anna.told("reconnected")[0].gap is None
+    assert anna.session.statistics().counts.get("holes", 0) == 0
+
+
+@story(Stage)
 async def test_what_one_turn_produced_travels_as_one_message(stage: Stage) -> None:
     """Batching: a hundred signals of one loop turn are one message."""
     anna = await stage.enter("anna")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from reconnect import limits
-from reconnect.core.frames import Join
+from reconnect.core.frames import NO_ECHO, Join
 from reconnect.core.hub import wants
 from reconnect.core.hub.effects import Authenticate, News
 from reconnect.core.hub.inputs import Authenticated, AuthenticationFailed, Bearer, Fresh
@@ -133,6 +133,7 @@ def _attach(session: HubSession, link: Link, connection: str, sender: str, join:
     link.session, link.connection, link.secret = session, connection, fresh.secret
     link.ledger, link.wants = session.ledger(sender), join.wants
     link.ledger.settle(join.settled)
+    link.echo = NO_ECHO not in join.features
 
 
 def _expires(bearer: Bearer, at: float) -> float | None:

@@ -18,9 +18,9 @@ class Link:
     """One link: whom it serves, and how far that member was sent the log.
 
     `asked` is the join that waits for the authenticator, `early` what came behind it in the same message. What the welcome says
-    of the join waits in `claimed` (the position of an accepted claim), `not_resumed`, `secret`, `is_known` and `wants`.
-    `unproven`: the member has not yet shown that it has its new secret. `renewing`: a newer token of it is being looked at.
-    `deaf`: nothing is read from it any more. `closed`: nor written to it.
+    of the join waits in `claimed` (the position of an accepted claim), `not_resumed`, `secret`, `is_known` and `wants`. `echo`:
+    the member wants to be handed its own signals. `unproven`: the member has not yet shown that it has its new secret.
+    `renewing`: a newer token of it is being looked at. `deaf`: nothing is read from it any more. `closed`: nor written to it.
 
     `cursor` is an index into the tail; `last` the position of the last entry for it that was handed over, `told` the one up to
     which nothing more is to be, `handled` what the member said that it took over. `sent` holds the positions beyond that: the
@@ -28,7 +28,7 @@ class Link:
     """
 
     __slots__ = (
-        "asked", "claimed", "closed", "connection", "cursor", "deaf", "early", "expires", "handled", "is_known", "last",
+        "asked", "claimed", "closed", "connection", "cursor", "deaf", "early", "echo", "expires", "handled", "is_known", "last",
         "ledger", "not_resumed", "number", "renewing", "retry_after", "secret", "sent", "session", "silence", "template",
         "told", "unproven", "wants", "welcomed",
     )  # fmt: skip
@@ -46,6 +46,7 @@ class Link:
         self.secret = ""
         self.is_known = False
         self.wants: tuple[Want, ...] = ()
+        self.echo = True
         self.welcomed = self.unproven = self.renewing = self.deaf = self.closed = False
         self.silence: Deadlines[int] | None = None
         self.expires = float("inf")

@@ -4,14 +4,15 @@ There is no queue per member: a member is an index into this tail. Three bounds 
 an entry that a present member has still to be sent, and entries about members do not use it up. Bytes and age are hard.
 
 An entry is for everybody, for one connection only (a signal with `to`), or for everybody but one connection (what is told of a
-member is not told to it). What was trimmed is remembered just far enough to say exactly, for each connection, whether something
-for it is gone: there is a gap only then.
+member is not told to it, nor what it said, if it asked for no echo). What was trimmed is remembered just far enough to say
+exactly, for each connection, whether something for it is gone: there is a gap only then.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Container, Sequence
+from operator import itemgetter
 
 from reconnect import limits
 from reconnect.core.frames import Entry, EntryKind
@@ -29,7 +30,7 @@ def audience(entry: Entry) -> Audience:
     """Return whom an entry is for."""
     match entry.what:
         case EntryKind.SIGNAL:
-            return None if entry.to is None else (True, entry.to)
+            return _audience_of_signal(entry)
         case EntryKind.MUTED:
             return None
         case EntryKind.PUBLISHED | EntryKind.UNPUBLISHED if entry.stream is not None:
@@ -86,7 +87,7 @@ class Tail:
     def add(self, entries: Sequence[Entry], at: float) -> None:
         """Take entries that the log stored; they are all signals, or one about a member."""
         if entries[0].what is EntryKind.SIGNAL:
-            self._whom += [None if entry.to is None else (True, entry.to) for entry in entries]
+            self._whom += [_audience_of_signal(entry) for entry in entries]
             self._signals += len(entries)
         else:
             self._whom += [audience(entry) for entry in entries]
@@ -148,10 +149,11 @@ class Tail:
             self._signals -= len(gone)
             self._all = self.floor
             return
-        for entry, whom in zip(gone, audiences, strict=True):
-            if entry.what is EntryKind.SIGNAL:
-                self._signals -= 1
-            self._mark(entry.position, whom)
+        self._signals -= sum([entry.what is EntryKind.SIGNAL for entry in gone])
+        # The last position for each audience is all that counts, in the order of positions.
+        last = dict(zip(audiences, [entry.position for entry in gone], strict=True))
+        for whom, position in sorted(last.items(), key=itemgetter(1)):
+            self._mark(position, whom)
 
     def _mark(self, position: int, whom: Audience) -> None:
         if whom is None:
@@ -220,6 +222,12 @@ class Tail:
                 pairs.append((entry, last))
                 last = entry.position
         return pairs, self.end
+
+
+def _audience_of_signal(entry: Entry) -> Audience:
+    if entry.to is not None:
+        return (True, entry.to)
+    return None if entry.echo or entry.connection is None else (False, entry.connection)
 
 
 def _position(entry: Entry) -> int:

@@ -46,7 +46,9 @@ def welcome(hub: HubState, session: HubSession, link: Link, at: float) -> None:
     link.secret = ""
     link.welcomed = link.unproven = True
     link.expires = record.expires if settings.strict_tokens and record.expires is not None else math.inf
-    link.template = Entry(position=0, after=0, what=EntryKind.SIGNAL, connection=record.connection, sender=record.sender)
+    link.template = Entry(
+        position=0, after=0, what=EntryKind.SIGNAL, connection=record.connection, sender=record.sender, echo=link.echo
+    )
     hub.joins.stop(link.number)
     link.silence = hub.silence(heartbeat.silence)
     if not link.deaf:  # of a link that is to go away nothing more is expected
