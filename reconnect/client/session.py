@@ -87,8 +87,7 @@ class Session(Signalling):
         assembly.check_identity(url, session, token)
         assembly.check_parts(retry=retry, outbox=outbox, clock=clock, transport=transport, seed=seed)
         assembly.check_durations(attempt_deadline_seconds=attempt_deadline_seconds, close_timeout_seconds=close_timeout_seconds)
-        if observer_seconds is not None:
-            assembly.check_durations(observer_seconds=observer_seconds)
+        assembly.check_durations(observer_seconds=limits.OBSERVER_SECONDS if observer_seconds is None else observer_seconds)
         self.url, self.name = url, session
         self._policy = retry if retry is not None else DefaultPolicy()
         self._outbox = outbox if outbox is not None else Outbox()
@@ -134,8 +133,7 @@ class Session(Signalling):
         self._until = self._front.conditions.until
         # Where there is a file, the first signal is checked too: it may come before connect(), and is stored from a loop.
         self._loop: asyncio.AbstractEventLoop | None = cast(Any, self._outbox.chart)
-        self._left = False  # disconnect() was called since the last connect()
-        self._refused_bytes = 0  # of the signal that the outbox had no room for last
+        self._left, self._refused_bytes = False, 0  # disconnect() since connect(); of the signal that had no room last
 
     # -- seeing ------------------------------------------------------------------------------------------------------------------
 
