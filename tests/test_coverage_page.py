@@ -15,7 +15,7 @@ def test_every_behaviour_is_listed_exactly_once() -> None:
     listed = re.findall(r"^\| ([A-Z]\d{1,2}) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert listed == list(POINTS)
     assert len(listed) == len(set(listed)) >= 105
-    assert sum(core for core, _ in POINTS.values()) == 75
+    assert sum(core for core, _ in POINTS.values()) >= 75
 
 
 def test_no_test_claims_a_behaviour_that_is_not_there() -> None:
