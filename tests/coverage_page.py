@@ -154,9 +154,9 @@ A54 * no character in a name or a text makes a line, or breaks a chain
 
 POINTS: Final = {name: (mark == "*", text) for name, mark, text in (line.split(" ", 2) for line in _POINTS.strip().splitlines())}
 
-# Wanted for the first release: the core of these groups, and these of the others. B04 waits for the simulator.
+# Wanted for the first release: the core of these groups, and these of the others.
 NEEDED: Final = frozenset(
-    {name for name, (core, _) in POINTS.items() if core and name[0] in "SBKHP" and name != "B04"}
+    {name for name, (core, _) in POINTS.items() if core and name[0] in "SBKHP"}
     | {f"Q{number:02}" for number in (1, 2, 3, 4, 5, 6, 9)}
     | {f"R{number:02}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 16)}
     | {"U01", "U04", "U05", "U09"}
