@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import row_coverage
+from tests import canary, row_coverage
 from tests.renamed import use_other_names
 
 # No deadlines: they read a clock. The usual profile draws the same examples in every run; the full one looks for new ones.
@@ -34,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(scratch.cleanup)
         use_other_names(Path(scratch.name))
     row_coverage.register(config)
+    canary.register(config)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

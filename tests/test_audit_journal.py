@@ -321,7 +321,7 @@ def test_a_short_write_is_an_error_and_is_taken_off_again(path: Path, monkeypatc
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_a_typed_error() -> None:
-    with pytest.raises(AuditFailed, match="No space left on device"):
+    with pytest.raises(AuditFailed, match="No space left on device; make room on the disk"):
         Journal("/dev/full")
 
 

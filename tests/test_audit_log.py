@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 import structlog
 from structlog.testing import capture_logs
+from transitions import Machine
 
 from reconnect.audit import LogSink
 from reconnect.audit.log import level_of
+from reconnect.chart import Runner, load_chart
 
 STEP: dict[str, Any] = {
     "record": "step", "source": "s1", "session": "room-1", "connection": "c1", "event": "transport_lost", "from": "connected",
@@ -87,6 +89,25 @@ def test_session_connection_and_attempt_are_bound_to_every_event(caplog: pytest.
         {**anna, "attempt": None},
         {"session": None, "connection": None, "attempt": None},
     ]
+
+
+def test_of_a_hub_no_record_carries_what_another_members_did(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="reconnect")
+    sink = LogSink()
+    sink.write({**STEP, "source": "hub"})
+    sink.write({"record": "stop", "source": "hub", "session": "hub"})
+    said = caplog.records[-1].__dict__["reconnect"]
+    assert said == {"record": "stop", "source": "hub", "session": "hub"}
+
+
+def test_a_step_of_a_chart_is_one_line_and_machines_of_others_are_heard(caplog: pytest.LogCaptureFixture) -> None:
+    """`transitions` logs each callback at INFO; of our machines that is filtered out, of an application's own it is not."""
+    caplog.set_level(logging.DEBUG)
+    Runner(load_chart("session")).step("disconnected", "connect_requested")
+    assert [line for line in caplog.records if line.name.startswith("transitions")] == []
+    machine = Machine(states=["a", "b"], initial="a", transitions=[["go", "a", "b"]], name="theirs")
+    machine.trigger("go")
+    assert any(line.name == "transitions.core" and line.getMessage().startswith("theirs") for line in caplog.records)
 
 
 def test_charts_and_settings_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,8 +9,11 @@ import pytest
 
 import reconnect
 from reconnect.audit import MemorySink
+from reconnect.audit.auditor import Auditor
+from reconnect.audit.cleaning import Cleaner
 from reconnect.ports import Transport
 from reconnect.testing import FakeClock, run
+from tests.canary import NAME, Canary
 
 CANARY = "SESAME-OPEN-0123456789"
 
@@ -45,3 +48,20 @@ def test_a_dialer_that_quotes_the_token_does_not_bring_it_into_the_audit(source:
     written = json.dumps(sink.records, default=str)
     assert "the proxy did not like [concealed]" in written
     assert CANARY not in written
+
+
+def test_a_secret_in_any_record_of_any_test_fails_it(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A53: the canary of the whole run bites where the cleaning is left out, for a token and for a secret that was concealed."""
+    canary = pytestconfig.pluginmanager.get_plugin(NAME)
+    assert isinstance(canary, Canary)
+    token = reconnect.make_token("k" * 40, session="room", client_id="anna")
+    auditor = Auditor(MemorySink(), FakeClock(), session="room")
+    auditor.conceal(CANARY)
+    auditor.conceal(token)
+    auditor.write("note", detail=f"{CANARY} and {token}")
+    assert canary.seen == []
+    monkeypatch.setattr(Cleaner, "text", lambda cleaner, text: text)
+    for leak in (CANARY, token):
+        auditor.write("note", detail=leak)
+        assert [leak in line for line in canary.seen] == [True]
+        canary.seen.clear()

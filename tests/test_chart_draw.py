@@ -235,6 +235,37 @@ def test_charts_of_ones_own_are_drawn_and_others_are_left_alone(tmp_path: Path, 
     assert "d.f" in err
 
 
+def test_where_the_library_is_installed_drawings_of_ones_own_charts_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("reconnect.cli.drawing.default_folder", lambda: Path("diagrams"))
+    Path("odd.toml").write_text(ODD, encoding="utf-8")
+    assert charts("draw", "odd.toml")[0] == 0
+    assert charts("draw")[0] == 0
+    assert {"odd.svg", "odd.md", "session.svg"} <= {path.name for path in Path("diagrams").iterdir()}
+    assert charts("draw", "--check")[0] == 0
+
+
+def test_two_charts_of_one_name_do_not_take_each_others_place(tmp_path: Path) -> None:
+    for name in ("one.toml", "two.toml"):
+        (tmp_path / name).write_text(ODD, encoding="utf-8")
+    code, out, err = charts("draw", tmp_path / "one.toml", tmp_path / "two.toml", "--out", tmp_path / "drawn")
+    assert (code, out) == (1, "")
+    assert "two.toml: the chart before it is called 'odd' too, and its drawings would be lost" in " ".join(err.split())
+    assert not (tmp_path / "drawn").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
+    (tmp_path / "odd.toml").write_text(ODD, encoding="utf-8")
+    code, _, err = charts("draw", tmp_path / "odd.toml", "--out", tmp_path / "odd.toml")
+    assert code == 1
+    assert " ".join(err.split()).endswith("odd.dot cannot be brought up to date: File exists")
+    (tmp_path / "drawn" / "folder.svg").mkdir(parents=True)
+    assert charts("draw", "--out", tmp_path / "drawn")[0] == 0
+    assert (tmp_path / "drawn" / "folder.svg").is_dir()
+
+
 def test_by_default_the_drawings_are_beside_the_charts_or_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert default_folder() == DIAGRAMS
     assert charts("draw", "--check")[:2] == (0, f"{DIAGRAMS}: all drawings are up to date\n")

@@ -114,6 +114,32 @@ def test_a_reviewed_chart_is_held_against_the_journal(good: Path, tmp_path: Path
     assert "chart: the chart session in force has the hash" in done.stdout
 
 
+def without_a_row(event: str) -> str:
+    """Return the session's chart without the first row of this event, as it is where a reviewer deletes it."""
+    rows = Path(load_chart("session").file).read_text(encoding="utf-8").split("[[")
+    lacking = next(row for row in rows if row.startswith(f'transitions]]\non = "{event}"'))
+    return "[[".join(row for row in rows if row is not lacking)
+
+
+def test_a_chart_that_lacks_a_row_is_held_against_the_journal_though_nothing_could_run_it(good: Path, tmp_path: Path) -> None:
+    other = tmp_path / "session.toml"
+    other.write_text(without_a_row("transport_lost"), encoding="utf-8")
+    done = run(good, "--chart", other, "--json")
+    assert done.exit_code == 1
+    (told,) = json.loads(done.stdout)["journals"]
+    hashes, *rows = told["objections"]
+    assert hashes["kind"] == "chart"
+    assert {one["problem"] for one in rows} == {
+        "transport_lost led from connected to reconnecting.waiting by transitions[10] (transport_lost from connected), and the "
+        "chart session has no row for transport_lost in connected"
+    }
+    assert "is not sound, and nothing could run it" in told["remarks"][0]
+    other.write_text(without_a_row("transport_lost").replace('to = "connected"', 'to = "conected"'), encoding="utf-8")
+    done = run(good, "--chart", other)
+    assert done.exit_code == 2
+    assert "it names the state 'conected', which is not there" in " ".join(done.stderr.split())
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

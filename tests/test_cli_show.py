@@ -111,7 +111,8 @@ def test_the_ledger_at_the_end() -> None:
     for name in ("lost", "duplicated", "out of order", "phantoms", "unaccounted", "contradictions"):
         assert " 0 " in rows[name]
     assert "The ledger balances. The audit of both members, for you to read:" in text
-    assert text.endswith("  /tmp/demo/publisher.jsonl\n  /tmp/demo/subscriber.jsonl\n")
+    assert "  /tmp/demo/publisher.jsonl\n  /tmp/demo/subscriber.jsonl\nTo check" in text
+    assert text.endswith("\n  reconnect audit verify /tmp/demo/publisher.jsonl /tmp/demo/subscriber.jsonl\n")
 
 
 def test_a_ledger_that_does_not_balance_says_why() -> None:

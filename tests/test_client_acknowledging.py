@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from reconnect.client.acknowledging import Acknowledgements
 from reconnect.core.notices import Signal
 from reconnect.testing import run
@@ -65,3 +67,26 @@ def test_a_reader_that_ended_well_is_no_dead_one() -> None:
         return await anext(stream)  # type: ignore[call-overload, no-any-return]  # any iterator of signals
 
     run(story())
+
+
+def test_a_reader_that_died_is_told_of_though_nobody_awaits_it(caplog: pytest.LogCaptureFixture) -> None:
+    """Its task would say so itself, had the books not asked it how it ended."""
+
+    async def story() -> None:
+        books = Acknowledgements(acknowledged=lambda: None)
+        stream = books.stream(None)
+        books.put(signal(1))
+
+        async def work() -> None:
+            await anext(stream)
+            raise RuntimeError("the machine is out of water")
+
+        await asyncio.wait([asyncio.ensure_future(work())])
+        again = await anext(stream)
+        assert again.redelivered
+
+    run(story())
+    (told,) = caplog.records
+    assert told.getMessage() == "a reader of signals died; what it had not acknowledged comes again"
+    assert told.exc_info is not None
+    assert str(told.exc_info[1]) == "the machine is out of water"

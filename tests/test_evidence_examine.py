@@ -380,3 +380,10 @@ def test_a_chart_is_held_to_the_machine_that_runs_it_whatever_it_is_called(name:
     finding = one_of(examine_chart(read_chart(unfit.encode(), "mine.toml")), "ChartUnfit")
     assert finding.property is Property.FIT
     assert finding.words.startswith("no state has the role ")
+
+
+def test_a_chart_of_an_outbox_is_held_to_what_its_file_does() -> None:
+    unfit = one_of(broken(('role = "faulty"', 'role = "broken"'), name="outbox"), "ChartUnfit")
+    assert (unfit.property, unfit.words) == (Property.FIT, "nothing is faulty")
+    unknown = one_of(broken(("distrust_file", "pray"), name="outbox"), "UnknownAction")
+    assert unknown.words == "no outbox performs 'pray'"

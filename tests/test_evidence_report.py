@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -399,6 +400,18 @@ def test_a_reviewed_chart_and_a_key_are_held_against_it(tmp_path: Path) -> None:
     other.write_text(chart.read_text(encoding="utf-8").replace("version = 1", "version = 2", 1), encoding="utf-8")
     assert "the reviewed one" in called([*words, "--key", key, "--chart", other], 1)
     assert "session, version 2" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_rows_are_counted_in_the_chart_that_ran_where_a_reviewed_one_numbers_them_otherwise(tmp_path: Path) -> None:
+    from tests.journals import telling
+
+    path = tmp_path / "day.jsonl"
+    telling(Journal(path))
+    ours = load_chart("session")
+    fewer = msgspec.structs.replace(ours, version=2, transitions=ours.transitions[1:])
+    page = report(path, charts=[fewer]).page
+    assert "session, version 1" in page
+    assert "session, version 2" not in page
 
 
 def test_what_cannot_be_is_said(tmp_path: Path) -> None:

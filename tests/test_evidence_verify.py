@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconnect.audit import Journal
-from reconnect.audit.chain import ROOT, hash_of
+from reconnect.audit.chain import ROOT, Head, hash_of
 from reconnect.audit.definition import definition
 from reconnect.audit.entries import KINDS, Policy
 from reconnect.chart import Statechart, load_chart
@@ -173,6 +173,9 @@ LIES: dict[str, tuple[Callable[[Records], None], str, str]] = {
         changed(is_kind("chart"), definition={"name": "session"}), "chart", "the definition of the chart session is no chart",
     ),
     "no chart": (without(is_kind("chart")), "chart", "no chart session is in force"),
+    "a step by another chart": (retold("transport_lost", chart_sha256="0" * 12), "chart", "and the one in force is"),
+    "a step by a part of a hash": (retold("transport_lost", chart_sha256=""), "chart", "and the one in force is"),
+    "no policy": (without(is_kind("policy")), "delay", "does not say which one is in force"),
     "an old transport": (retold("transport_lost", generation=7), "generation", "the step says transport 7, and transport 1 was"),
     "a stale report without a note": (
         without(lambda record: record.get("what") == "stale_generation"), "generation", "was followed by this",
@@ -185,6 +188,7 @@ LIES: dict[str, tuple[Callable[[Records], None], str, str]] = {
     "another delay": (retold("transport_lost", retry_in=0.25), "delay", "the delay is 0.25, and the policy answered"),
     "another answer": (deeper("verdict", "answer", "retry_in", value=0.25), "delay", "the policy answered 0.25 s"),
     "another chance": (deeper("verdict", "question", "chance", value=0.5), "delay", "is not number 1 of the recorded seed"),
+    "another reason": (retold("transport_lost", reason="silent"), "delay", "is silent, and the policy answered closed"),
     "another attempt": (retold("transport_lost", attempt=2), "delay", "the attempt is number 2"),
     "no question": (without(is_input("verdict")), "delay", "was answered by nobody"),
     "a question that is none": (deeper("verdict", "question", value=7), "delay", "the question or the answer is none"),
@@ -310,8 +314,10 @@ def test_events_in_an_order_that_cannot_be() -> None:
     for record in told:
         if record["record"] == "chart" and record["chart"] == "session":
             record.update(sha256=chart.sha256, definition=definition(chart))
-        if record.get("event") == "resumed" and record["record"] == "step":
-            record["tells"] = "connected"
+        if record.get("chart") == "session" and record["record"] == "step":
+            record["chart_sha256"] = chart.sha256[:12]
+            if record["event"] == "resumed":
+                record["tells"] = "connected"
     first = first_of(told)
     assert (first.kind, first.problem) == ("grammar", "connected was told after reconnecting")
 
@@ -455,6 +461,72 @@ def test_heads_that_were_published_on_the_way_must_be_met() -> None:
     assert found.first.problem == f"{len(lines) - 20} entries follow entry 20, whose hash is the head that was given"
 
 
+def heads_of(lines: Sequence[bytes], *entries: int, path: str = "anna.jsonl") -> list[Head]:
+    """Return what was published of these entries."""
+    return [Head(path=path, file=1, entry=entry, sha256=head_of(lines[:entry]), wall="") for entry in entries]
+
+
+def test_of_a_chain_that_was_computed_anew_published_heads_say_where() -> None:
+    """A34: each rule holds, and so does the chain; that entry 25 is another one shows at the next head, and nowhere before."""
+    lines, told = story(), records()
+    heads = heads_of(lines, 10, 20, 30, 40, len(lines))
+    assert checked(lines, passes=heads).holds
+    told[24]["added"] = "nothing happened"
+    forged = rechained(told)
+    assert checked(forged).holds
+    found = checked(forged, passes=heads)
+    assert [(one.kind, one.line) for one in found.objections] == [("head", 30)]
+    assert "an entry from 21 to 30 was changed" in str(found.first)
+    assert "and another one was published: it was changed" in str(checked(forged, passes=heads_of(lines, 24, 25)).first)
+    cut = checked(lines[:35], passes=heads)
+    assert [one.problem.split()[-1] for one in cut.objections] == ["40", str(len(lines))]
+    assert [one.line for one in checked(forged[:35], passes=heads).objections] == [30, 35, 35]
+
+
+def test_two_lines_beside_each_other_that_were_changed_are_both_suspected() -> None:
+    lines = list(story())
+    for place in (20, 21):
+        lines[place] = lines[place].replace(b'"sequence":', b'"sequence": ')
+    found = checked(lines)
+    assert [one.line for one in found.objections] == [22]
+    assert "it was changed, or the one before was, too" in str(found.first)
+
+
+def test_published_heads_of_other_journals_are_passed_over_where_some_are_of_this_one(tmp_path: Path) -> None:
+    """One file of heads for two journals; a journal of another name is held to all of them, or a new name would be a way out."""
+    paths = [tmp_path / "anna.jsonl", tmp_path / "ben.jsonl"]
+    heads: list[Head] = []
+    for seed, path in enumerate(paths):
+        telling(Journal(path, publish=heads.append), seed=seed)
+    for found in verify(paths, passes=heads):
+        assert found.holds, found.objections
+        assert found.remarks == ("passed over are published heads of other journals: 1",)
+    paths[0].write_bytes(paths[1].read_bytes())
+    assert not verify(paths[:1], passes=heads)[0].holds
+    other = paths[0].rename(tmp_path / "other.jsonl")
+    assert not verify([other], passes=heads)[0].holds
+
+
+def test_a_gap_of_nothing_excuses_nothing() -> None:
+    told = records()
+    place = step_of(told, "transport_lost")
+    told.insert(place, {**{name: told[place][name] for name in ("at", "wall", "session", "source")}, "record": "gap", "lost": 0})
+    told[place]["sequence"] = 0
+    found = checked(rechained(told))
+    assert (found.objections[0].kind, found.objections[0].line) == ("gap", place + 1)
+
+
+def test_a_chart_that_is_neither_ours_nor_reviewed_is_remarked_once() -> None:
+    told = records()
+    for record in told:
+        if record.get("chart") == "session":
+            record.update({"sha256": "f" * 64} if record["record"] == "chart" else {"chart_sha256": "f" * 12})
+    found = checked(rechained(told))
+    assert found.holds
+    (remark,) = found.remarks
+    assert remark.startswith("the chart session ffffffffffff is not this library's, and no reviewed copy of it was given")
+
+
 # -- several files -------------------------------------------------------------------------------------------------------------
 
 
@@ -482,6 +554,18 @@ def test_a_file_by_itself_holds_and_says_that_it_is_a_part(tmp_path: Path) -> No
     (found,) = verify([path])
     assert found.holds, found.objections
     assert "what came before is not here" in found.remarks[0]
+
+
+def test_heads_of_files_that_are_not_there_are_passed_over_and_the_link_to_them_is_checked(tmp_path: Path) -> None:
+    heads: list[Head] = []
+    files = told_in_files(tmp_path / "anna.jsonl", publish=heads.append)
+    files[0].unlink()
+    (found,) = verify(files[1:], passes=heads)
+    assert found.holds, found.objections
+    before = next(head for head in heads if head.file == 1)
+    (found,) = verify(files[1:], passes=[msgspec.structs.replace(before, sha256="0" * 64)])
+    assert found.first is not None
+    assert found.first.problem.startswith(f"the hash of entry {before.entry} is {before.sha256}, and another one was published")
 
 
 def test_a_file_that_is_missing_in_between_is_found(tmp_path: Path) -> None:
@@ -701,6 +785,8 @@ def test_a_name_that_only_an_own_chart_tells_ends_the_grammar_until_the_end() ->
     for record in told:
         if record["record"] == "chart" and record["chart"] == "session":
             record.update(sha256=chart.sha256, definition=definition(chart))
-        if record.get("event") == "resumed" and record["record"] == "step":
-            record["tells"] = "suspended"
+        if record.get("chart") == "session" and record["record"] == "step":
+            record["chart_sha256"] = chart.sha256[:12]
+            if record["event"] == "resumed":
+                record["tells"] = "suspended"
     assert checked(rechained(told)).holds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
@@ -149,6 +150,18 @@ def test_a_place_where_no_file_can_be(path: Path) -> None:
         opened(path.parent / "nowhere" / "outbox.db")
 
 
+def test_a_file_that_may_only_be_read_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before SQLite opens it to read alone, and takes the lock that it is refused for a failing disk."""
+    filled(path, [1])
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write anything
+    with pytest.raises(OutboxFailed, match=r"permission denied; give this user the right to write the file and its folder"):
+        opened(path)
+
+
+def test_what_the_operating_system_says_comes_with_what_to_do() -> None:
+    assert "no space left on device; make room" in str(translated("outbox.db", OSError(errno.ENOSPC, "")))
+
+
 @pytest.mark.parametrize("wrong", ["", 5, b"outbox.db", "a\0b"])
 def test_a_path_that_is_none(wrong: Any) -> None:
     with pytest.raises(BadArgument, match=r"path is the file of the outbox, as 'outbox.db', and this is"):
@@ -192,6 +205,7 @@ def test_a_damaged_row_is_set_aside_and_the_others_go_on(path: Path) -> None:
         "INSERT INTO signals SELECT 9, checksum, body FROM signals WHERE serial = 2",
         "UPDATE signals SET serial = 9 WHERE serial = 2",
         "UPDATE signals SET checksum = checksum + 1 WHERE serial = 2",
+        "UPDATE signals SET body = CAST(x'ff00fe41' AS TEXT) WHERE serial = 2",
         "UPDATE account SET body = x'00000000'",
         "UPDATE spare SET body = 5",
         "DELETE FROM account",
@@ -205,6 +219,20 @@ def test_a_file_that_does_not_add_up_is_told(path: Path, statement: str) -> None
     file = opened(path)
     assert file.found is not None
     assert {serial for serial, _ in file.take_rows()} >= {1, 3}
+    file.close()
+
+
+def test_a_row_to_which_a_page_leads_twice_is_taken_once(path: Path) -> None:
+    """A33: the row that is hidden by it is missing, and the others go on."""
+    filled(path, range(1, 4))
+    damaged = bytearray(path.read_bytes())
+    leaf = next(at for at in range(PAGE, len(damaged), PAGE) if damaged[at] == 13 and damaged[at + 3 : at + 5] == b"\0\3")
+    damaged[leaf + 10 : leaf + 12] = damaged[leaf + 8 : leaf + 10]  # the second cell is the first one again
+    path.write_bytes(damaged)
+    file = opened(path)
+    assert file.found is not None
+    assert ([serial for serial, _ in file.take_rows()], file.found.missing) == ([1, 3], 1)
+    assert "a row is there twice" in file.found.flaws
     file.close()
 
 

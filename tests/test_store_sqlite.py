@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -17,7 +18,7 @@ from reconnect.ports import OutboxStore
 from reconnect.store import Durability
 from reconnect.store.sqlite import SqliteOutboxStore
 from tests.conftest import Runner
-from tests.store_bench import StoreBench, break_commit, row
+from tests.store_bench import StoreBench, break_commit, opened, row
 
 
 @pytest.fixture
@@ -70,6 +71,29 @@ def test_what_has_its_outcome_is_forgotten(bench: StoreBench) -> None:
     bench.store.put([], bench.answers.append)
     assert bench.pending() == [4, 5, 6, 8, 9, 10]
     assert len(bench.answers) == 1
+
+
+def test_what_is_over_is_off_the_disk_once_a_later_one_is_safe(bench: StoreBench, tmp_path: Path) -> None:
+    """Whoever cancelled a signal, and then stored another one, knows that no later process sends the first."""
+    bench.put(1, 2)
+    found: list[list[int]] = []
+
+    def cut(_: int | OutboxFailed) -> None:
+        """Read what the next process would find if the power went off at the answer."""
+        folder = tmp_path / "after"
+        folder.mkdir()
+        for side in ("", "-wal"):
+            shutil.copy(f"{bench.path}{side}", folder / f"{bench.path.name}{side}")
+        file = opened(folder / bench.path.name)
+        found.append([serial for serial, _ in file.take_rows()])
+        file.close()
+
+    bench.worker.held = True
+    bench.store.forget([1])
+    bench.store.put([row(3)], cut)
+    bench.worker.held = False
+    bench.worker.wake()
+    assert found == [[2, 3]]
 
 
 def test_what_is_over_before_it_is_written_is_not_written(bench: StoreBench) -> None:

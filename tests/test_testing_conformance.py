@@ -55,6 +55,25 @@ async def websocket(attend: Attend) -> AsyncIterator[tuple[Dialer, str]]:
 # -- ours ----------------------------------------------------------------------------------------------------------------------
 
 
+def test_who_serves_a_link_is_let_go_and_not_cancelled() -> None:
+    """A server of asyncio's streams complains of each connection whose callback was cancelled, and so buries what was found."""
+    ended: list[str] = []
+
+    @asynccontextmanager
+    async def watched(attend: Attend) -> AsyncIterator[tuple[Dialer, str]]:
+        async def serve(transport: Transport) -> None:
+            ended.append("cancelled")
+            await attend(transport)
+            ended[-1] = "let go"
+
+        network = MemoryNetwork()
+        await network.listen(URL, serve).__aenter__()  # and never waits for those that it serves, as such a server does not
+        yield network.dial, URL
+
+    check_transport(watched, run=run, only=("order", "close_codes", "last_words"))
+    assert set(ended) == {"let go"}
+
+
 @pytest.mark.parametrize("check", TRANSPORT_CHECKS)
 @pytest.mark.parametrize("factory", [memory, rough])
 def test_memory_transports_are_transports(factory: Any, check: str) -> None:

@@ -202,6 +202,43 @@ BROKEN: dict[str, tuple[Broken, list[Fact]]] = {
             Settled(who="anna", serial=1, fate=Fate.UNKNOWN),
         ],
     ),
+    "a receiver got what is for another connection": (
+        Broken.PHANTOM,
+        [
+            began("carla"),
+            Submitted(who="anna", serial=1),
+            Logged(epoch="e1", position=1, sender="anna", serial=1, to="c-ben"),
+            Settled(who="anna", serial=1, fate=Fate.OK),
+            heard(1, who="carla"),
+        ],
+    ),
+    "a receiver got what no log has": (
+        Broken.PHANTOM,
+        [
+            began(),
+            *said(1),
+            heard(1),
+            Submitted(who="anna", serial=2),
+            heard(2),
+            Settled(who="anna", serial=2, fate=Fate.UNKNOWN),
+        ],
+    ),
+    "a gap was told behind what follows it": (
+        Broken.STALE,
+        [began(), *said(1), *said(2), heard(2), Missed(who="ben", epoch="e1", first=1, last=1)],
+    ),
+    "a gap was told twice": (
+        Broken.STALE,
+        [began(), *said(1), *said(2), *[Missed(who="ben", epoch="e1", first=1, last=1)] * 2, heard(2)],
+    ),
+    "what was told to be missing came all the same": (
+        Broken.STALE,
+        [began(), *said(1), *said(2), Missed(who="ben", epoch="e1", first=1, last=1), heard(1), heard(2)],
+    ),
+    "something was received after the end": (
+        Broken.GRAMMAR,
+        [began(), CONNECTED, *said(1), Told(who="ben", name="disconnected"), heard(1)],
+    ),
     "a hole that was not told of": (Broken.SILENT_GAP, [began(), *said(1), *said(2), heard(2)]),
     "the end of the log never arrived": (Broken.SILENT_GAP, [began(), *said(1), heard(1), *said(2)]),
     "a hole between two places in one log": (

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reconnect.audit import spelling
 from reconnect.audit.cleaning import Cleaner
 from reconnect.audit.definition import definition
-from reconnect.audit.entries import FORMAT
+from reconnect.audit.entries import FORMAT, SHORT_SHA256
 from reconnect.audit.facts import PYTHON, described, iso
 from reconnect.audit.log import LOGGER
 from reconnect.audit.traffic import Held, ranges
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from reconnect.core.hub.effects import Announce
     from reconnect.ports import AuditSink, Clock, TimerHandle
 
-SHORT_SHA256: Final = 12  # characters; the `chart` records at the start have the whole
 _PLAIN: Final = frozenset({"input", "inputs", "definition", "settings", "serials", "pending", "outcomes"})  # made here, and clean
 
 Ledger = Callable[[], Mapping[str, Any]]

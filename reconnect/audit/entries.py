@@ -11,6 +11,7 @@ from typing import Any, Final, get_args
 import msgspec
 
 FORMAT: Final = 2  # of the records; raised when a field changes its meaning
+SHORT_SHA256: Final = 12  # characters of a chart's hash that a step carries; the `chart` records have the whole
 
 
 class Entry(msgspec.Struct, tag_field="record", kw_only=True, gc=False):

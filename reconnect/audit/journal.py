@@ -8,6 +8,7 @@ Files are bounded and linked: the first line of each carries the hash of the las
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -38,6 +39,7 @@ except ImportError:  # pragma: no cover  # a platform without it: two writers ar
 
 _FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 _MODE: Final = 0o600
+_MAKE_ROOM: Final = "make room on the disk"
 _STANDING: Final = frozenset({"start", "chart", "policy"})  # what holds from there on, and so is repeated in a file that goes on
 _ANCHORS: Final = frozenset({"checkpoint", "stop"})
 HIDEABLE: Final = frozenset({"client_id", "detail", "role", "session", "url"})
@@ -152,7 +154,7 @@ class Journal:
             raise self._failed(error) from error
         if written < len(line):
             self._torn = True
-            raise AuditFailed(self.path, f"only {written} of {len(line)} bytes were written", "make room on the disk")
+            raise AuditFailed(self.path, f"only {written} of {len(line)} bytes were written", _MAKE_ROOM)
         self._length += written
 
     def _stand(self, record: Record) -> None:
@@ -247,7 +249,9 @@ class Journal:
                 logging.getLogger(LOGGER).error("the head of %s could not be published: %s", self.path, error)
 
     def _failed(self, error: OSError) -> AuditFailed:
-        return AuditFailed(self.path, error.strerror or str(error), "give a path in a folder that exists and can be written")
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = _MAKE_ROOM if full else "give a path in a folder that exists and can be written"
+        return AuditFailed(self.path, error.strerror or str(error), remedy)
 
 
 def _check(publishers: Sequence[object], hidden: frozenset[str], file_bytes: object, files: object, on_failure: object) -> None:

@@ -23,6 +23,7 @@ BOUND: Final = ("session", "connection", "attempt")
 _AT_INFO: Final = frozenset({"start", "stop", "head"})
 _AT_WARNING: Final = frozenset({"observer_failed", "effect_failed", "gap", "repaired"})
 _NOT_LOGGED: Final = frozenset({"record", "definition", "settings"})  # `settings` and charts are long, and stand in the journal
+_HUB: Final = "hub"  # a source that writes about many members: what holds for one record does not for the next
 _LEVELS: Final = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning"}
 
 logging.getLogger(LOGGER).addHandler(logging.NullHandler())
@@ -64,6 +65,8 @@ class LogSink:
 
     def _bind(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return what every event of this session carries, brought up to this record."""
+        if record.get("source") == _HUB:
+            return {key: record[key] for key in BOUND if record.get(key) is not None}
         context = self._context.setdefault(str(record.get("source", "")), {})
         context.update({key: record[key] for key in BOUND if record.get(key) is not None})
         told = dict(context)

@@ -26,6 +26,7 @@ from reconnect.record import Record
 # The width in pixels at which a picture is meant to be read; the full one is for zooming, and as wide as it is.
 WIDTHS = {Kind.FULL: None, Kind.OVERVIEW: 1200, Kind.STATES: 830}
 SCHEMA = "chart.schema.json"
+HERE = Path("diagrams")  # where charts of a user's own are drawn
 _SUFFIXES = (".dot", ".svg", ".md")
 _HEAD = 1000  # characters in which a drawing says that it is one
 
@@ -55,7 +56,7 @@ class Stale(Record, kw_only=True):
 def default_folder() -> Path:
     """Return where drawings are kept: beside the charts in a checkout, in the current folder anywhere else."""
     beside = charts_folder().parent
-    return beside / "diagrams" if (beside / "diagrams").is_dir() else Path("diagrams")
+    return beside / "diagrams" if (beside / "diagrams").is_dir() else HERE
 
 
 def drawings(chart: Statechart) -> dict[str, str]:
@@ -77,7 +78,8 @@ def stale_drawings(folder: Path, drawn: Mapping[str, str], *, complete: bool = T
     """Return what in the folder is not as it was drawn; where that is `complete`, a drawing of no chart as well."""
     found = [_compared(folder / name, text) for name, text in drawn.items()]
     if complete:
-        there = (path for path in sorted(folder.glob("*")) if path.suffix in _SUFFIXES and path.name not in drawn)
+        others = (path for path in sorted(folder.glob("*")) if path.suffix in _SUFFIXES and path.name not in drawn)
+        there = (path for path in others if path.is_file())
         found += [Stale(path=path, should=None, found=text) for path in there if (text := _drawing(path)) is not None]
     return [one for one in found if one.should != one.found]
 

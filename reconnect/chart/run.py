@@ -11,14 +11,17 @@ meet nowhere.
   collected by callbacks: the decision that fired has them in their order.
 - An ignored pair is an internal transition. A refused pair is not in the machine, and its MachineError becomes the verdict
   `refused`: the step changes nothing, and the caller decides whether that raises.
+- `transitions` logs each callback at INFO. Those lines speak of this module's insides, and the audit logs the transition itself:
+  so lines about our machines, and only those, are filtered out of its logger, for an application that logs at INFO.
 - `queued=False`: a queue would be the machine's, and so shared by all sessions. A step never starts inside a step here, because
   no callable of the machine calls anything.
 """
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from reconnect.chart.model import Statechart
 from reconnect.chart.rows import Decision, StepVerdict
@@ -26,6 +29,8 @@ from reconnect.record import Record
 
 if TYPE_CHECKING:
     from transitions import EventData, Machine
+
+_OURS: Final = "reconnect chart "
 
 
 class Step(Record, kw_only=True):
@@ -106,11 +111,23 @@ def runner_for(chart: Statechart) -> Runner:
     return Runner(chart)
 
 
+def _is_of_another_machine(line: logging.LogRecord) -> bool:
+    """True for a line of the log that is not about a machine of ours."""
+    return not (isinstance(line.args, tuple) and line.args and str(line.args[0]).startswith(_OURS))
+
+
 def _machine(chart: Statechart) -> Machine:
     from transitions import Machine
 
+    logging.getLogger("transitions.core").addFilter(_is_of_another_machine)  # adding it once more changes nothing
     machine = Machine(
-        model=None, states=list(chart.leaves), initial=chart.initial, auto_transitions=False, send_event=True, queued=False
+        model=None,
+        states=list(chart.leaves),
+        initial=chart.initial,
+        auto_transitions=False,
+        send_event=True,
+        queued=False,
+        name=f"{_OURS}{chart.name}",  # each of its lines has this name as its first argument
     )
     for (leaf, event), decision in chart.table.items():
         if decision.verdict is not StepVerdict.REFUSED:

@@ -10,13 +10,13 @@ import msgspec
 import typer
 
 from reconnect.audit.chain import Head, read_key
-from reconnect.chart import Statechart, load_chart
 from reconnect.cli.audit_replay import replay
 from reconnect.cli.audit_report import report
 from reconnect.cli.audit_show import show as show_story
 from reconnect.cli.audit_verdict import progress, show, show_json
 from reconnect.cli.options import FAILED, USAGE, add_command, fail, reflowed
 from reconnect.errors import AuditFailed, BadArgument, ChartError
+from reconnect.evidence.charts import reviewed_chart
 from reconnect.evidence.verify import verify as verify_journals
 
 ABOUT: Final = """Journals: what a session or a hub wrote down, and whether it is true.
@@ -57,7 +57,7 @@ def verify(
     Exit code 0 only if all of it holds, 1 if something does not, 2 if it could not be checked.
     """
     try:
-        charts = [_reviewed(path) for path in chart or ()]
+        charts = [reviewed_chart(path) for path in chart or ()]
         ends, passes = [_hash(text) for text in head or ()], _published(heads)
         secret = None if key is None else read_key(key)
         with progress(files) as told:
@@ -72,11 +72,6 @@ def verify(
         raise typer.Exit(FAILED)
 
 
-def _reviewed(path: Path) -> Statechart:
-    """Return the chart in a file; a bare name is a file's as well, and not the library's own."""
-    return load_chart(path.absolute())
-
-
 def _hash(text: str) -> str:
     lowered = text.strip().lower()
     if _HASH.fullmatch(lowered) is None:
@@ -84,13 +79,14 @@ def _hash(text: str) -> str:
     return lowered
 
 
-def _published(path: Path | None) -> list[str]:
-    """Return the hashes in a file that head_file() wrote."""
+def _published(path: Path | None) -> list[Head]:
+    """Return the heads in a file that head_file() wrote."""
     if path is None:
         return []
     try:
         lines = path.read_bytes().split(b"\n")
-        return [_hash(msgspec.json.decode(line, type=Head).sha256) for line in lines if line.strip()]
+        heads = [msgspec.json.decode(line, type=Head) for line in lines if line.strip()]
+        return [msgspec.structs.replace(head, sha256=_hash(head.sha256)) for head in heads]
     except OSError as error:
         raise BadArgument(f"the heads in {path} cannot be read: {error.strerror or error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

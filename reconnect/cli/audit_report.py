@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from reconnect.audit.chain import read_key
-from reconnect.chart import load_chart
 from reconnect.cli.audit_verdict import progress
 from reconnect.cli.lines import printable
 from reconnect.cli.options import FAILED, USAGE, fail, warn
 from reconnect.errors import AuditFailed, BadArgument, ChartError
+from reconnect.evidence.charts import reviewed_chart
 from reconnect.evidence.reading import journals_of
 from reconnect.evidence.report import report as report_on
 
@@ -40,7 +40,7 @@ def report(
     try:
         if out.resolve() in {one.resolve() for one in journals_of([file])[0]}:
             raise BadArgument(f"{out} is the journal itself, and a page would take its place; give another file to write")
-        charts = [load_chart(path.absolute()) for path in chart or ()]
+        charts = [reviewed_chart(path) for path in chart or ()]
         secret = None if key is None else read_key(key)
         with progress([file, file], "reading") as told:
             made = report_on(file, charts=charts, heads=[text.strip().lower() for text in head or ()], key=secret, told=told)

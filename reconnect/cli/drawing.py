@@ -9,11 +9,11 @@ from typing import Annotated, Final
 import typer
 
 from reconnect.chart import chart_names, load_chart
-from reconnect.chart.draw import Stale, default_folder, drawings, illegible, stale_drawings, stale_schema
+from reconnect.chart.draw import HERE, Stale, default_folder, drawings, illegible, stale_drawings, stale_schema
 from reconnect.chart.export import Format
 from reconnect.chart.export import export as exported
 from reconnect.cli.options import FAILED, fail, warn
-from reconnect.errors import ChartError, DrawingUnavailable
+from reconnect.errors import BadArgument, ChartError, DrawingUnavailable
 from reconnect.evidence.printable import printable
 
 DIFF_LINES: Final = 40
@@ -38,18 +38,22 @@ def draw(
     Exit code 0 if all is up to date, or was brought up to date; 1 if --check finds something: a drawing that is stale, missing or
     of no chart, or letters too small to read at the width that a picture is meant for.
     """
-    folder = out if out is not None else Path("diagrams") if files else default_folder()
+    folder = out if out is not None else HERE if files else default_folder()
     try:
         drawn = _drawn([*files] if files else [*chart_names()])
-    except (ChartError, DrawingUnavailable) as error:
+    except (BadArgument, ChartError, DrawingUnavailable) as error:
         fail(str(error))
-    stale = stale_drawings(folder, drawn, complete=not files)
+    # Where the user's own charts are drawn as well, a drawing may have a chart that is not known here.
+    stale = stale_drawings(folder, drawn, complete=not files and (out is not None or folder != HERE))
     stale += stale_schema() if not files and out is None else []
     for one in stale:
         if check:
             _show(one)
         else:
-            one.mend()
+            try:
+                one.mend()
+            except OSError as error:
+                fail(f"{one.path} cannot be brought up to date: {error.strerror or error}")
             print(printable(f"{one.path}: {'removed' if one.should is None else 'brought up to date'}"))
     if not stale:
         print(printable(f"{folder}: all drawings are up to date"))
@@ -75,7 +79,15 @@ def export(
 
 
 def _drawn(charts: list[str | Path]) -> dict[str, str]:
-    return {name: text for chart in charts for name, text in drawings(load_chart(chart)).items()}
+    drawn: dict[str, str] = {}
+    for chart in map(load_chart, charts):
+        if f"{chart.name}.svg" in drawn:
+            raise BadArgument(
+                f"{chart.file}: the chart before it is called {chart.name!r} too, and its drawings would be lost; "
+                "give one of them another name, or draw each into a folder of its own with --out"
+            )
+        drawn |= drawings(chart)
+    return drawn
 
 
 def _show(stale: Stale) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any, Final
 
 from rich.console import Console
@@ -135,3 +136,6 @@ class TerminalShow:
         self.console.print(f"\n{verdict} The audit of both members, for you to read:")
         for path in ledger.audits:
             self.console.print(f"  {path}", soft_wrap=True)
+        if ledger.audits:
+            self.console.print("To check that nothing in it was changed, and that every step followed the chart:")
+            self.console.print(f"  reconnect audit verify {shlex.join(ledger.audits)}", soft_wrap=True, highlight=False)

@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from itertools import count
@@ -26,6 +27,8 @@ from weakref import ref
 from msgspec.structs import asdict
 
 from reconnect.core.notices import Signal
+
+_log = logging.getLogger("reconnect")
 
 
 class _Delivery:
@@ -112,7 +115,10 @@ class _Shelf:
         """Put back what readers were handed that have died since."""
         for reader in [reader for reader in self.readers if reader.done()]:
             self.readers.discard(reader)
-            if reader.cancelled() or reader.exception() is not None:
+            error = None if reader.cancelled() else reader.exception()
+            if error is not None:  # asking for it keeps asyncio from logging it at the end, where nobody awaits the task
+                _log.warning("a reader of signals died; what it had not acknowledged comes again", exc_info=error)
+            if reader.cancelled() or error is not None:
                 self.died = True
                 self.put_back([delivery for delivery in self.handed if delivery.reader is reader])
 

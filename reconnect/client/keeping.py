@@ -100,7 +100,7 @@ class Keeping:
     def _is_stored(self, receipt: Receipt) -> bool:
         outcome = receipt.outcome
         if outcome is not None and outcome.reason is Reason.STORE_FAILED:
-            why = self.file.fault
+            why = self.file.problem
             problem, remedy = (why.problem, why.remedy) if why else ("the disk did not take the signal", "send it again")
             raise OutboxFailed(self.file.path, problem, remedy, serials=(receipt.serial,), certain=not outcome.possibly_sent)
         if receipt.serial <= self._stored_up_to:

@@ -101,7 +101,10 @@ class Outbox:
         return () if self._keeping is None else self._keeping.file.pending()
 
     def close(self) -> None:
-        """Write what is queued and close the file, so that another program may have it. Raises OutboxFailed if that fails."""
+        """Write what is queued and close the file, so that another program may have it. Raises OutboxFailed if that fails.
+
+        Disconnect its session first: outcomes that come later are not written any more.
+        """
         if self._keeping is not None:
             self._close.detach()
             self._keeping.file.close()
@@ -130,6 +133,11 @@ class Outbox:
         if self._keeping is not None:
             self._keeping.attach(driver, auditor, clock)
 
+    def check_open(self) -> None:
+        """Raise OutboxFailed where the file was closed: what is sent then, the file would still hold for the next program."""
+        if self._keeping is not None:
+            self._keeping.file.check_open()
+
     def speak(self) -> None:
         """The session is in use: it hears what befalls the file."""
         if self._keeping is not None:
@@ -138,5 +146,5 @@ class Outbox:
 
 def _promise(durability: object) -> Durability:
     if durability not in (Durability.FULL, Durability.PROCESS):
-        raise BadArgument(f"durability is {Durability.FULL!r} or {Durability.PROCESS!r} for a file, and this is {durability!r}")
+        raise BadArgument(f"durability is '{Durability.FULL}' or '{Durability.PROCESS}' for a file, and this is {durability!r}")
     return Durability(str(durability))

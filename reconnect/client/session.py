@@ -188,12 +188,14 @@ class Session(Signalling):
     async def connect(self) -> Session:
         """Connect, or share the result of a connect() under way; returns the session itself.
 
-        Raises ConnectFailed where the hub, the network or the retry policy says no, or disconnect() is called meanwhile.
+        Raises ConnectFailed where the hub, the network or the retry policy says no, or disconnect() is called meanwhile; and
+        OutboxFailed where the file of its outbox was closed.
         """
         self._check_loop("connect()")
         while self.role == "closing":
             await self._until(lambda: self.role != "closing")
         if self.role == "offline":
+            self._outbox.check_open()
             self._loop, self._left = asyncio.get_running_loop(), False
             self._auditor.start()
             self._outbox.speak()

@@ -1,14 +1,15 @@
 """Is this what was written? Every line hashed, compared with what the next line says of it, and the last with the published head.
 
 Rules: where the chain breaks it is taken up again with the next line, so that each break is told once. A line that was changed is
-named itself where the numbers go on; where they do not, the line at which they do not.
+named itself where the numbers go on; where they do not, the line at which they do not. A chain that was computed anew is whole:
+the first line whose hash is not the published one is named then, and the last before it that is as it was published.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from reconnect.audit.chain import ROOT, hash_of, kind_of
+from reconnect.audit.chain import ROOT, Head, hash_of, kind_of
 from reconnect.audit.entries import FORMAT, AnyEntry, Entry, Gap, Header, Start
 from reconnect.evidence.objections import Objections, Rule
 
@@ -16,13 +17,19 @@ from reconnect.evidence.objections import Objections, Rule
 class ChainCheck:
     """Follows the chain of one journal."""
 
-    def __init__(self, objections: Objections, *, key: bytes | None, heads: Collection[str], passes: Collection[str]) -> None:
+    def __init__(
+        self, objections: Objections, *, key: bytes | None, heads: Collection[str], passes: Collection[Head | str]
+    ) -> None:
         self._objections = objections
         self._keyed, self._hash = key is not None, hash_of(key)
         self._kind = kind_of(key)
         self._heads = frozenset(heads)
-        self._wanted = self._heads | frozenset(passes)
+        self._passes = _by_hash(passes)
+        self._wanted = self._heads | self._passes.keys()
         self._met: dict[str, int] = {}
+        self._published = {entry for entry in self._passes.values() if entry is not None}
+        self._first = 0  # the entry that the journal begins with
+        self._denied = 0  # the first whose hash is not the published one
         self._previous: str | None = None  # the hash of the line before
         self._entry = 0
         self._file = 0
@@ -39,8 +46,17 @@ class ChainCheck:
         else:
             self._entry += 1
         self.head = self._previous = self._hash(raw)
-        if self.head in self._wanted:
-            self._met[self.head] = self._entry
+        self._meet(self.head, self._entry)
+
+    def _meet(self, head: str, entry: int) -> None:
+        """An entry has this hash: is it the one that was published?"""
+        if head in self._wanted:
+            self._met[head] = entry
+        elif entry in self._published and not self._denied:
+            self._denied = entry
+            known = max((met for met in self._met.values() if met < entry), default=self._first - 1)
+            which = f"an entry from {known + 1} to {entry} was changed" if known + 1 < entry else "it was changed"
+            self._objections.add(Rule.HEAD, f"the hash of entry {entry} is {head}, and another one was published: {which}")
 
     def _begin(self, header: Header) -> None:
         """A file begins: it goes on from the one before, or says so where that is not there."""
@@ -51,11 +67,12 @@ class ChainCheck:
             remedy = "give the key" if self._unkeyed else "it was written without one"
             self._objections.add(Rule.CHAIN, f"the chain is {header.chain}, and was checked as {self._kind}: {remedy}")
         if self._previous is None:
-            self._previous = ROOT
+            self._previous, self._first = ROOT, 1
             if header.file > 1 and header.entry > 1:
                 begins = f"the journal begins at entry {header.entry} of file {header.file}: what came before is not here"
                 self._objections.remark(begins)
-                self._previous, self._entry = header.prev, header.entry - 1
+                self._previous, self._entry, self._first = header.prev, header.entry - 1, header.entry
+                self._meet(header.prev, header.entry - 1)
         elif self._file and header.file != self._file + 1:
             self._objections.add(Rule.ORDER, f"file {header.file} follows file {self._file}")
         self._file = header.file
@@ -80,7 +97,9 @@ class ChainCheck:
             problem = f"entry {entry.entry} stands where another belongs: lines were taken out, put in or moved"
             self._objections.add(Rule.CHAIN, problem)
         elif blamed is not None:
-            self._objections.move(blamed)  # the next line does not vouch for it either, so it was the one
+            # The next line does not vouch for it either, so it was the one. Whether the one before it was, too, nobody can say.
+            problem = "this line fits neither the one before nor the one after it: it was changed, or the one before was, too"
+            self._objections.move(blamed, problem)
         else:
             problem = "this line is not what the line beside it says that it was: it was changed, or is not of this journal"
             self._blamed = self._objections.add(Rule.CHAIN, problem, lines_back=1)
@@ -91,7 +110,7 @@ class ChainCheck:
             self._objections.add(Rule.UNREADABLE, "there is no record in it")
         if self._heads and self.head not in self._heads:
             if self._blamed is not None:
-                self._objections.move(self._blamed)
+                self._objections.move(self._blamed, "this line fits neither the line before it nor the head: it was changed")
             met = [self._met[head] for head in self._heads if head in self._met]
             if met:
                 problem = f"{self._entry - max(met)} entries follow entry {max(met)}, whose hash is the head that was given"
@@ -100,9 +119,19 @@ class ChainCheck:
                     f"it ends with the hash {self.head}, which is not the head that was given: its end was cut off or changed"
                 )
             self._objections.add(Rule.HEAD, problem)
-        for head in sorted(self._wanted - self._heads):
-            if head not in self._met:
-                self._objections.add(Rule.HEAD, f"no line has the published hash {head}")
+        for head, entry in sorted(self._passes.items(), key=lambda one: (one[1] or 0, one[0])):
+            if head not in self._met and not self._is_told(entry):
+                place = "" if entry is None else f" of entry {entry}"
+                self._objections.add(Rule.HEAD, f"no line has the published hash {head}{place}")
+
+    def _is_told(self, entry: int | None) -> bool:
+        """True if it was said already why this entry's hash is not met: it is changed, or stands in a file that is not here."""
+        return entry is not None and (entry < self._first - 1 or 0 < self._denied <= entry <= self._entry)
+
+
+def _by_hash(passes: Collection[Head | str]) -> dict[str, int | None]:
+    """Return the entry of each published hash, None where nobody said it."""
+    return {head.sha256 if isinstance(head, Head) else head: head.entry if isinstance(head, Head) else None for head in passes}
 
 
 class SequenceCheck:
@@ -121,6 +150,8 @@ class SequenceCheck:
         if getattr(entry, "repeated", False):
             self._last.setdefault(entry.source, (0, 0.0))
             return
+        if type(entry) is Gap:  # one of nothing as well: nobody writes it, and it would excuse what follows
+            self._objections.add(Rule.GAP, f"{entry.lost} records could not be written: {entry.problem}")
         last = self._last.get(entry.source)
         fresh = type(entry) is Start and entry.run == 1
         if last is not None and not fresh and last[0]:
@@ -138,8 +169,6 @@ class SequenceCheck:
 
     def _compare(self, entry: AnyEntry, sequence: int, at: float) -> None:
         lost = entry.lost if type(entry) is Gap else 0
-        if lost:
-            self._objections.add(Rule.GAP, f"{lost} records could not be written: {entry.problem}")  # type: ignore[union-attr]
         if entry.sequence != sequence + 1 + lost:
             self._objections.add(Rule.ORDER, f"record {entry.sequence} of {entry.source} follows record {sequence}")
         if entry.at < at:

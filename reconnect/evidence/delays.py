@@ -91,6 +91,8 @@ class DelayCheck:
         self._draw(asked, question)
         if asked.told is not None:
             self._judge(asked, question, answer)
+        elif asked.whole:
+            self._objections.add(Rule.DELAY, "a policy answered, and the journal does not say which one is in force")
 
     def _draw(self, asked: _Asked, question: RetryQuestion) -> None:
         if asked.random is None:
@@ -139,6 +141,8 @@ class DelayCheck:
             return
         if entry.retry_in != answer.retry_in:
             self._objections.add(Rule.DELAY, f"the delay is {entry.retry_in!r}, and the policy answered {answer.retry_in!r}")
+        if entry.reason not in (answer.reason, Reason.POLICY_ERROR):  # the latter is what the core makes of a delay that is none
+            self._objections.add(Rule.DELAY, f"the reason is {entry.reason}, and the policy answered {answer.reason}")
         attempt = question.attempt if answer.retry_in is not None else question.attempt - 1
         if entry.attempt != attempt:
             self._objections.add(Rule.DELAY, f"the attempt is number {entry.attempt}, and the policy was asked about {attempt}")

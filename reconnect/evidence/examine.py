@@ -24,6 +24,7 @@ from reconnect.evidence.holding import flaws_of, flaws_of_move
 from reconnect.evidence.lives import explore_life
 from reconnect.evidence.surroundings import Surroundings
 from reconnect.record import Record
+from reconnect.store.life import check_outbox_chart
 
 SESSION: Final = "session"
 
@@ -123,6 +124,8 @@ def _unfit(chart: Statechart, kind: str | None) -> list[ChartError]:
             Wants(load_chart("publisher"), chart)
         elif kind == "member":
             HubCore(HubSettings(), chart)
+        elif kind == "outbox":
+            check_outbox_chart(chart)
     except ChartError as error:
         return [error]
     return []

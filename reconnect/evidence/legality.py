@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Final
 
-from reconnect.audit.entries import Chart, Gap, Header, Start, StepEntry
-from reconnect.chart import StepVerdict
+from reconnect.audit.entries import SHORT_SHA256, Chart, Gap, Header, Start, StepEntry
+from reconnect.chart import Statechart, StepVerdict
 from reconnect.evidence.charts import ChartsInForce
 from reconnect.evidence.objections import Objections, Rule
 
@@ -28,7 +28,7 @@ class LegalityCheck:
         self._objections = objections
         self._charts = charts
         self._states: dict[tuple[str, str, str], str] = {}
-        self._expected: dict[tuple[str, str, str, str], Expected] = {}
+        self._expected: dict[tuple[str, str, str | None, str, str], Expected] = {}
         self._unknown: set[str] = set()  # sources whose machines may be anywhere
         self._first = self._whole = True  # the journal begins with its first line
         self.visited: dict[str, Counter[str]] = defaultdict(Counter)
@@ -62,19 +62,29 @@ class LegalityCheck:
 
     def step(self, entry: StepEntry) -> None:
         """Hold one step to its chart."""
-        key = (entry.source, entry.chart, entry.before, entry.event)
+        key = (entry.source, entry.chart, entry.chart_sha256, entry.before, entry.event)
         expected = self._expected.get(key)
         if expected is None:
             expected = self._look_up(entry)
             if expected is None:
                 return
-            self._expected[key] = expected
+            if self._is_in_force(entry):
+                self._expected[key] = expected
         if expected != (entry.verdict, entry.to, entry.row, entry.tells, entry.actions):
             self._objections.add(Rule.LEGALITY, self._difference(entry, expected))
         if entry.verdict == "taken" and entry.row is not None:
             self.rows[entry.chart][entry.row] += 1
             self.visited[entry.chart][entry.to] += 1
         self._continue(entry)
+
+    def _is_in_force(self, entry: StepEntry) -> bool:
+        """Hold the hash that a step says its chart has to that of the chart in force."""
+        said, told = entry.chart_sha256, self._charts.hash_of(entry.source, entry.chart)
+        if said is None or (len(said) >= SHORT_SHA256 and told.startswith(said)):
+            return True
+        problem = f"the step is by a chart {entry.chart} {said}, and the one in force is {told[:SHORT_SHA256]}"
+        self._objections.add(Rule.CHART, problem)
+        return False
 
     def _look_up(self, entry: StepEntry) -> Expected | None:
         """Return what the chart says of this pair: verdict, target, row, what is told, actions."""
@@ -84,8 +94,9 @@ class LegalityCheck:
             return None
         decision = chart.table.get((entry.before, entry.event))
         if decision is None:
-            lacking = f"state {entry.before!r}" if entry.before not in chart.leaves else f"event {entry.event!r}"
-            self._objections.add(Rule.LEGALITY, f"{self._words(entry)}, and the chart {entry.chart} has no {lacking}")
+            said = f"{self._words(entry)}, and the chart {entry.chart}"
+            self._objections.add(Rule.LEGALITY, f"{said} has no {_lacking(chart, entry)}")
+            self._continue(entry)
             return None
         if decision.verdict is StepVerdict.TAKEN:
             actions = list(decision.actions)
@@ -129,3 +140,10 @@ class LegalityCheck:
         if not anew or (state is not None and (state not in chart.index or chart.role(state) not in _OVER)):
             was = "was never seen before" if state is None else f"was in {state}"
             self._objections.add(Rule.LEGALITY, f"{entry.machine or 'the member'} {was}, and {self._words(entry)}")
+
+
+def _lacking(chart: Statechart, entry: StepEntry) -> str:
+    """Return what a chart has not that decides nothing for a step."""
+    if entry.before not in chart.leaves:
+        return f"state {entry.before!r}"
+    return f"event {entry.event!r}" if entry.event not in chart.events else f"row for {entry.event} in {entry.before}"

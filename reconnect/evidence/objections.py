@@ -73,11 +73,11 @@ class Objections:
         self.kept.append(Objection(kind=kind, file=self.file, line=self.line - lines_back, entry=entry, problem=problem))
         return len(self.kept) - 1
 
-    def move(self, place: int) -> None:
-        """An objection was to the line behind the one that was named."""
+    def move(self, place: int, problem: str) -> None:
+        """An objection was to the line behind the one that was named, and is this."""
         moved = self.kept[place]
         entry = None if moved.entry is None else moved.entry + 1
-        self.kept[place] = replace(moved, line=moved.line + 1, entry=entry)
+        self.kept[place] = replace(moved, line=moved.line + 1, entry=entry, problem=problem)
 
     def remark(self, sentence: str) -> None:
         """Note something that is no objection, and that a reader should know."""

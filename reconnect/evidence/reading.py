@@ -21,13 +21,18 @@ decode: Final = msgspec.json.Decoder(AnyEntry).decode
 _FULL: Final = re.compile(r"(.+)\.[1-9]\d*")
 
 
+def base_of(path: Path) -> Path:
+    """Return the file that is written to of the journal that this file is of."""
+    match = _FULL.fullmatch(path.name)
+    return path if match is None else path.with_name(match[1])
+
+
 def journals_of(paths: Iterable[Path]) -> list[list[Path]]:
     """Return the files of each journal among these paths, in order; the file that is written to stands for all of its journal."""
     named: dict[Path, set[Path]] = {}
     for path in paths:
-        match = _FULL.fullmatch(path.name)
-        base = path.with_name(match[1]) if match is not None else path
-        found = {path} if match is not None else {file for file in files_of(base) if file == path or file.exists()}
+        base = base_of(path)
+        found = {path} if base != path else {file for file in files_of(base) if file == path or file.exists()}
         named.setdefault(base, set()).update(found)
     return [[file for file in files_of(base) if file in files] for base, files in named.items()]
 

@@ -45,7 +45,10 @@ def report(
     verified = verify(files, charts=reviewed, heads=heads, key=key, told=told)[0]
     named = {one.entry for one in verified.objections if one.entry is not None}
     gathered = gather(files, named, told)
-    in_force = {**_charts(gathered), **{chart.name: chart for chart in reviewed}}
+    in_force = _charts(gathered)
+    for chart in reviewed:  # a row's number is its place in the chart that ran, and a reviewed one may number them otherwise
+        if chart.name not in in_force or chart.transitions == in_force[chart.name].transitions:
+            in_force[chart.name] = chart
     pictures, unavailable = _pictures(in_force, gathered)
     page = Page(verified, gathered, in_force, pictures, unavailable)
     return Report(page=page.html(), verified=verified, unavailable=unavailable)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from reconnect.audit.chain import Head
 from reconnect.audit.entries import (
     AnyEntry,
     Chart,
@@ -40,7 +41,7 @@ from reconnect.evidence.generations import GenerationCheck
 from reconnect.evidence.grammar import GrammarCheck
 from reconnect.evidence.legality import LegalityCheck
 from reconnect.evidence.objections import Objection, Objections
-from reconnect.evidence.reading import Lines, decode, journals_of
+from reconnect.evidence.reading import Lines, base_of, decode, journals_of
 from reconnect.record import Record
 
 _MISSHAPEN: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -92,7 +93,7 @@ class Verifier:
         *,
         charts: Iterable[Statechart] = (),
         heads: Collection[str] = (),
-        passes: Collection[str] = (),
+        passes: Collection[Head | str] = (),
         key: bytes | None = None,
     ) -> None:
         self.objections = Objections()
@@ -239,22 +240,32 @@ def verify(
     *,
     charts: Iterable[Statechart] = (),
     heads: Collection[str] = (),
-    passes: Collection[str] = (),
+    passes: Collection[Head | str] = (),
     key: bytes | None = None,
     told: Callable[[int], object] | None = None,
 ) -> list[Verified]:
     """Check the journals at these paths; raise AuditFailed for a file that cannot be read.
 
-    `charts` are reviewed ones, `heads` the hashes that journals must end with, `passes` those that they must contain; `told` is
-    called with the number of bytes that were read.
+    `charts` are reviewed ones, `heads` the hashes that journals must end with, `passes` those that they must contain (a Head says
+    at which entry); `told` is called with the number of bytes that were read.
     """
     reviewed = tuple(charts)
     verified = []
     for files in journals_of([Path(path) for path in paths]):
-        verifier = Verifier(charts=reviewed, heads=heads, passes=passes, key=key)
+        own = _published_of(files[-1], passes)
+        verifier = Verifier(charts=reviewed, heads=heads, passes=own, key=key)
+        if len(own) < len(passes):
+            verifier.objections.remark(f"passed over are published heads of other journals: {len(passes) - len(own)}")
         for path in files:
             lines = Lines(path, told)
             verifier.file(str(path), lines)
             verifier.torn(lines.torn, last=path == files[-1])
         verified.append(verifier.end([str(path) for path in files]))
     return verified
+
+
+def _published_of(path: Path, passes: Collection[Head | str]) -> list[Head | str]:
+    """Return what was published of this journal. A name is no proof: where none is of this name, all must be met."""
+    base = base_of(path).name
+    own = [head for head in passes if isinstance(head, str) or Path(head.path).name == base]
+    return own if any(isinstance(head, Head) for head in own) else list(passes)

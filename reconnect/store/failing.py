@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from typing import Final
@@ -19,6 +20,12 @@ _PROBLEMS: Final[dict[int, tuple[str, str]]] = {
     sqlite3.SQLITE_PERM: ("it cannot be written", "give this user the right to write the file and its folder"),
     sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "name a file in a folder that exists and that this user may write"),
     sqlite3.SQLITE_IOERR: ("the disk failed", "look at the disk; the file is checked anew before it is trusted again"),
+}
+_ALIKE: Final = {
+    errno.EACCES: sqlite3.SQLITE_PERM,
+    errno.EPERM: sqlite3.SQLITE_PERM,
+    errno.EROFS: sqlite3.SQLITE_READONLY,
+    errno.ENOSPC: sqlite3.SQLITE_FULL,
 }
 
 
@@ -45,7 +52,8 @@ def is_damage(error: sqlite3.Error) -> bool:
 def translated(path: str, error: sqlite3.Error | OSError, *, serials: tuple[int, ...] = ()) -> OutboxFailed:
     """Return what an error means for an outbox; signals in a commit that the disk failed in may be there all the same."""
     if isinstance(error, OSError):
-        return OutboxFailed(path, os.strerror(error.errno or 0).lower(), _PROBLEMS[sqlite3.SQLITE_CANTOPEN][1], serials=serials)
+        _, remedy = _PROBLEMS[_ALIKE.get(error.errno or 0, sqlite3.SQLITE_CANTOPEN)]
+        return OutboxFailed(path, os.strerror(error.errno or 0).lower(), remedy, serials=serials)
     code = code_of(error)
     if code in _IN_USE:
         return in_use(path)

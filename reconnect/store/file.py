@@ -105,6 +105,7 @@ class OutboxFile:
     def _connect(self, path: str) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=limits.STORE_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
         self._connection = connection
+        connection.text_factory = _text
         for setting in ("locking_mode = EXCLUSIVE", "trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0"):
             connection.execute(f"PRAGMA {setting}")
         new = is_empty(connection)
@@ -251,6 +252,11 @@ class OutboxFile:
         if connection is not None:
             with suppress(sqlite3.Error):
                 connection.close()
+
+
+def _text(value: bytes) -> str:
+    """Read a text whatever its bytes: a flipped bit makes a blob a text, and such a row is to be found, and ends no reading."""
+    return value.decode("utf-8", "replace")
 
 
 def file_size(signals: int, size: int) -> int:

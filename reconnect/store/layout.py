@@ -126,15 +126,17 @@ def read_all(connection: sqlite3.Connection, path: str) -> Contents:
     known = account or spare
     if known is None:
         raise unreadable(path, "it is damaged, and does not say any more whose signals it holds")
-    rows: list[tuple[int, StoredRow]] = []
+    rows: dict[int, StoredRow] = {}
     damaged: list[int] = []
     total, seed = 0, seed_of(known.sender)
     for serial, told, body in _readable(connection, flaws):
         row = decoded(seed, serial, told, body)
         if row is None:
             damaged.append(serial)
+        elif serial in rows:
+            flaws.append("a row is there twice")  # a damaged page may lead to the same one again
         else:
-            rows.append((serial, row))
+            rows[serial] = row
             total += told
     missing = 0
     if account is not None:
@@ -145,7 +147,7 @@ def read_all(connection: sqlite3.Connection, path: str) -> Contents:
         flaws.append("rows do not match their checksums")
     next_serial = known.next_serial if account is not None else known.next_serial + SERIALS_APART
     whole = msgspec.structs.replace(known, next_serial=next_serial, held=len(rows), total=total % MODULUS)
-    return Contents(account=whole, rows=rows, damaged=tuple(damaged), missing=missing, flaws=flaws)
+    return Contents(account=whole, rows=sorted(rows.items()), damaged=tuple(damaged), missing=missing, flaws=flaws)
 
 
 def _account(connection: sqlite3.Connection, table: str) -> Account | None:

@@ -10,8 +10,22 @@ from reconnect.errors import ChartUnfit, IllegalTransition, OutboxFailed, Unknow
 
 ROLES: Final = frozenset({"closed", "open", "faulty"})
 EVENTS: Final = frozenset({"opened", "failed", "recovered", "close_requested"})
+ACTIONS: Final = frozenset({"distrust_file", "refuse_unsafe", "release_file"})
 
 Action = Callable[[OutboxFailed], None]
+
+
+def check_outbox_chart(chart: Statechart) -> None:
+    """Raise, with what to do, where the file of an outbox could not live by this chart."""
+    for action in chart.actions:
+        if action not in ACTIONS:
+            remedy = f"use {', '.join(sorted(ACTIONS))}"
+            raise chart.wrong(UnknownAction, f"actions.{action}", f"no outbox performs {action!r}", remedy)
+    roles = {chart.role(leaf) for leaf in chart.leaves}
+    events = {event.means for event in chart.events.values()}
+    missing = sorted((ROLES - roles) | (EVENTS - events))
+    if missing:
+        raise chart.wrong(ChartUnfit, None, f"nothing is {', '.join(missing)}", "an outbox needs each of these")
 
 
 class Life:
@@ -22,23 +36,12 @@ class Life:
     ) -> None:
         self.chart = chart if chart is not None else load_chart("outbox")
         self._actions, self._told = actions, told
-        self._check()
+        check_outbox_chart(self.chart)
         self._runner = runner_for(self.chart)
         self.state = self.chart.initial
 
     def __repr__(self) -> str:
         return f"<Life {self.state}>"
-
-    def _check(self) -> None:
-        for action in self.chart.actions:
-            if action not in self._actions:
-                remedy = f"use {', '.join(sorted(self._actions))}"
-                raise self.chart.wrong(UnknownAction, f"actions.{action}", f"no outbox performs {action!r}", remedy)
-        roles = {self.chart.role(leaf) for leaf in self.chart.leaves}
-        events = {event.means for event in self.chart.events.values()}
-        missing = sorted((ROLES - roles) | (EVENTS - events))
-        if missing:
-            raise self.chart.wrong(ChartUnfit, None, f"nothing is {', '.join(missing)}", "an outbox needs each of these")
 
     @property
     def role(self) -> str:

@@ -10,6 +10,7 @@ POSIX counts per process.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from itertools import count
@@ -43,6 +44,8 @@ def make(path: str) -> None:
     except FileExistsError:
         if os.path.isdir(path):
             raise OutboxFailed(path, "it is a folder", "name a file in it, as 'outbox.db'") from None
+        if not os.access(path, os.R_OK | os.W_OK):  # SQLite would open it to read alone, and fail at its first lock
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path) from None
         for side in ("", *SIDES):
             if os.path.exists(path + side) and os.stat(path + side).st_mode & 0o077:
                 os.chmod(path + side, MODE)

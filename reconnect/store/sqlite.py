@@ -123,6 +123,16 @@ class SqliteOutboxStore:
         """The chart that the file's life follows."""
         return self._life.chart
 
+    @property
+    def problem(self) -> OutboxFailed | None:
+        """Why nothing is kept that is handed over now, None where it is."""
+        return self._closed() if self._life.role == "closed" else self.fault
+
+    def check_open(self) -> None:
+        """Raise OutboxFailed where it was closed; a file that is faulty may yet recover."""
+        if self._life.role == "closed":
+            raise self._closed()
+
     # -- reading -----------------------------------------------------------------------------------------------------------------
 
     def take_rows(self) -> list[tuple[int, StoredRow]]:

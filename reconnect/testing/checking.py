@@ -10,6 +10,7 @@ what is not yet there is then no violation.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -56,6 +57,7 @@ def check_history(history: History, *, over: bool = True) -> list[Violation]:
             take(fact)  # type: ignore[operator]  # the table says which part takes which kind of fact
     found = [*receipts.found, *reading.found, *grammar.found]
     found += receipts.contradicted(reading.seen)
+    found += reading.unlogged()
     if over:
         found += [*receipts.unfinished(), *reading.unread(), *lists.wrong()]
     return found
@@ -180,8 +182,12 @@ class _Reading:
         self._has: dict[str, set[Signal]] = defaultdict(set)
         self._values: dict[tuple[str, int], Signal] = {}
         self._log: dict[str, list[Logged]] = defaultdict(list)
+        self._meant_for: dict[tuple[str, int], str] = {}
+        self._known: dict[tuple[str, str], float] = {}  # up to where a member received a log, or was told what is missing
 
     def logged(self, fact: Logged) -> None:
+        if fact.to is not None:
+            self._meant_for[fact.epoch, fact.position] = fact.to
         self._stands(fact.epoch, fact.position, (fact.sender, fact.serial), "the log", fact.at)
         self._log[fact.epoch].append(fact)
 
@@ -205,6 +211,12 @@ class _Reading:
             self._stays[who][-1].upto = self._stays[who][-1].last
 
     def missed(self, fact: Missed) -> None:
+        """A gap is told once, and before what follows it."""
+        known = self._known.get((fact.who, fact.epoch), 0)
+        if fact.first <= known:
+            detail = f"told that {fact.first} of {fact.epoch} is missing, and it had got to {known:g}"
+            self.found.append(Violation(broken=Broken.STALE, who=fact.who, detail=detail, at=fact.at))
+        self._known[fact.who, fact.epoch] = max(known, math.inf if fact.last is None else fact.last)
         self._gaps[fact.who].append(fact)
 
     def received(self, fact: Received) -> None:
@@ -216,8 +228,17 @@ class _Reading:
         if stay is None or stay.epoch != fact.epoch:
             stay = _Stay("", fact.epoch, fact.position - 1)
             self._stays[fact.who].append(stay)
-        if fact.position <= stay.last:
-            detail = f"position {fact.position} of {fact.epoch} after {stay.last}"
+        meant_for = self._meant_for.get((fact.epoch, fact.position), stay.connection)
+        if stay.connection and meant_for != stay.connection:
+            detail = f"{stay.connection} received signal {fact.serial} of {fact.sender}, which is for {meant_for}"
+            self.found.append(Violation(broken=Broken.PHANTOM, who=fact.who, detail=detail, at=fact.at))
+        if stay.upto is not None:
+            detail = f"received signal {fact.serial} of {fact.sender} after it was disconnected"
+            self.found.append(Violation(broken=Broken.GRAMMAR, who=fact.who, detail=detail, at=fact.at))
+        known = self._known.get((fact.who, fact.epoch), 0)
+        self._known[fact.who, fact.epoch] = max(known, fact.position)
+        if fact.position <= max(stay.last, known):
+            detail = f"position {fact.position} of {fact.epoch} after {max(stay.last, known):g}"
             self.found.append(Violation(broken=Broken.STALE, who=fact.who, detail=detail, at=fact.at))
         stay.last = max(stay.last, fact.position)
         stay.seen.add(fact.position)
@@ -252,6 +273,16 @@ class _Reading:
                         detail = f"never received signal {fact.serial} of {fact.sender}, at {fact.position} of {fact.epoch}"
                         found.append(Violation(broken=Broken.SILENT_GAP, who=who, detail=detail))
         return found
+
+    def unlogged(self) -> list[Violation]:
+        """What was received from places that the log does not have, where there is a log to compare with."""
+        stands = {epoch: {fact.position for fact in log} for epoch, log in self._log.items() if log}
+        return [
+            Violation(broken=Broken.PHANTOM, who=who, detail=f"received {position} of {stay.epoch}, which no log has")
+            for who, stays in self._stays.items()
+            for stay in stays
+            for position in (sorted(stay.seen - stands.get(stay.epoch, set())) if stands else ())
+        ]
 
     def _told_missing(self, who: str) -> set[Signal]:
         """What stood in the gaps that a member was told of; one that is sent again after that comes too late for its order."""

@@ -60,6 +60,7 @@ class Ground:
                 over.set()
                 here.abort()
                 there.abort()
+                await asyncio.sleep(0)  # let `attend` return: many a server complains of one that was cancelled
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Let something happen beside the check."""

@@ -20,6 +20,8 @@ from reconnect.core.frames import (
     Accepted,
     AddWant,
     DropWant,
+    Entry,
+    EntryKind,
     GoingAway,
     Goodbye,
     Handled,
@@ -40,11 +42,12 @@ from reconnect.core.hub.inputs import (
     DrainRequested,
     MessageRefused,
     ServerKick,
+    ServerSignal,
     Woke,
 )
-from reconnect.errors import IllegalTransition
+from reconnect.errors import IllegalTransition, OutboxFailed
 from reconnect.reasons import Cause, Reason
-from tests.core_world import CoreWorld, signal
+from tests.core_world import CoreWorld, raw, signal
 from tests.laws.any_input import call, submit
 from tests.laws.test_totality import world_in
 from tests.scripted_hub import ROOM, ScriptedHub
@@ -99,6 +102,26 @@ MOVES: Final[dict[str, Move]] = {
     "signal that opts out": lambda world: submit(world, False, 0.5, True),
     "unpublish": lambda world: call(world, "unpublish"),
     "subscribe": lambda world: call(world, "subscribe"),
+    "asks": lambda world: call(world, "kick"),
+    "stored": lambda world: world.feed(inputs.Stored(at=world.now, serial=1)),
+    "handled": lambda world: world.feed(inputs.HandledUpTo(at=world.now, position=world.core.at.inbox.received)),
+    "cancelled": lambda world: world.perform(world.core.cancel(1)),
+    "halted": lambda world: world.feed(inputs.Halted(at=world.now, cause=FINAL)),
+}
+
+
+def fail(world: CoreWorld, *, certain: bool) -> None:
+    """The disk takes nothing of what it has not confirmed; a store never refuses what it said to be safe."""
+    outbox = world.core.at.outbox
+    serials = tuple(serial for serial in outbox.serials() if serial > outbox._stored)
+    world.feed(inputs.StoreFailed(at=world.now, path="f", problem="p", remedy="r", serials=serials, certain=certain))
+
+
+# What befalls a store on disk only.
+OF_A_DISK: Final[dict[str, Move]] = {
+    "the disk failed": lambda world: fail(world, certain=True),
+    "the disk failed, and may have kept it": lambda world: fail(world, certain=False),
+    "the disk is mended": lambda world: world.feed(inputs.StoreRecovered(at=world.now)),
 }
 
 
@@ -113,8 +136,8 @@ def instants(leaf: str) -> list[float]:
 def perform(world: CoreWorld, *names: str) -> None:
     """Let some things happen at one instant; a refusal is an answer."""
     for name in names:
-        with suppress(IllegalTransition):
-            MOVES[name](world)
+        with suppress(IllegalTransition, OutboxFailed):
+            (MOVES | OF_A_DISK)[name](world)
         assert world.state in SESSION.leaves
         if name == "due":
             due = world.core.wake_at()
@@ -142,6 +165,22 @@ def test_every_pair_of_events_at_a_session(leaf: str) -> None:
             part(world)
         except Exception as error:
             raise AssertionError(f"in {leaf} at {instant}: {first}, then {second}") from error
+
+
+@pytest.mark.parametrize("stores", [True, False], ids=["quick disk", "slow disk"])
+@pytest.mark.parametrize("leaf", SESSION.leaves)
+def test_every_pair_of_events_of_which_one_befalls_the_disk(leaf: str, stores: bool) -> None:
+    """A5: the same where signals are on disk; whoever leaves leaves nothing but what the disk keeps."""
+    beside = [(one, other) for one in OF_A_DISK for other in MOVES | OF_A_DISK]
+    for first, second in [*beside, *((other, one) for one, other in beside)]:
+        world = world_in(leaf, durable=True, stores=stores)
+        try:
+            perform(world, first, second)
+            world.disconnect()
+            world.advance(30.0)
+            assert (world.role, world.transport, list(world.core.at.timers.names)) == ("offline", None, [])
+        except Exception as error:
+            raise AssertionError(f"in {leaf}: {first}, then {second}") from error
 
 
 # -- a hub ---------------------------------------------------------------------------------------------------------------------
@@ -211,6 +250,10 @@ class Scene:
     def kick(self) -> None:
         connection = self.hub.connection(self.origin) if self.hub.sent(self.origin, Welcome) else "c2"
         self.hub.feed(ServerKick(at=self.hub.now, ticket=1, connection=connection))
+
+    def signal_by_the_server(self) -> None:
+        entry = Entry(position=0, after=0, what=EntryKind.SIGNAL, type="t", data=raw("x"))
+        self.hub.feed(ServerSignal(at=self.hub.now, ticket=2, session=ROOM, signal=entry))
 
     def join_anew(self) -> None:
         self.link = self.hub.join("ann", role="moderator")
@@ -304,6 +347,7 @@ EVENTS: Final[dict[str, Callable[[Scene], object]]] = {
     "goodbye": lambda scene: scene.hub.send(scene.link, Goodbye()),
     "garbage": lambda scene: scene.hub.feed(MessageRefused(at=scene.hub.now, link=scene.link, detail="no JSON")),
     "kick by the server": Scene.kick,
+    "signal by the server": Scene.signal_by_the_server,
     "drain": lambda scene: scene.hub.feed(DrainRequested(at=scene.hub.now, seconds=1.0)),
     "due": lambda scene: scene.hub.feed(Woke(at=scene.hub.now)),
 }

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from reconnect.chart import Ignore, Statechart, Transition, load_chart
 from reconnect.errors import ChartUnfit, IllegalTransition, OutboxFailed, OutboxInUse, UnknownAction
+from reconnect.store.life import ACTIONS
 from reconnect.store.sqlite import SqliteOutboxStore
 from tests.store_bench import StoreBench, break_commit, row
 
@@ -137,6 +138,12 @@ def test_what_the_chart_refuses_is_an_error_of_ours(tmp_path: Path) -> None:
     bench = StoreBench(tmp_path / "outbox.db")
     with pytest.raises(IllegalTransition):
         bench.store._life.take("opened", FULL)
+    bench.store.close()
+
+
+def test_what_a_chart_may_ask_for_is_what_an_outbox_performs(tmp_path: Path) -> None:
+    bench = StoreBench(tmp_path / "outbox.db")
+    assert bench.store._life._actions.keys() == ACTIONS
     bench.store.close()
 
 

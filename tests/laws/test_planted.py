@@ -10,8 +10,8 @@ from tests.laws.planted import MISTAKES, WORST, is_good_enough, planted, seeds_n
 SOON = (
     "acknowledges_before_it_stores", "grace_timer_leaks", "deadline_is_not_cancelled", "sends_before_it_stored",
     "settles_twice", "opens_a_second_transport", "backoff_is_never_reset", "backoff_is_reset_at_once",
-    "never_notices_silence", "resumes_off_by_one", "believes_in_ghosts", "loses_refusals", "tries_too_early", "tries_too_late",
-    "loses_count", "swallows_a_gap",
+    "never_notices_silence", "resumes_off_by_one", "believes_in_ghosts", "dedupe_window_is_short", "tries_too_early",
+    "tries_too_late", "loses_count", "swallows_a_gap",
 )  # fmt: skip
 
 
