@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from hashlib import sha256
 
 import pytest
 from typer.testing import CliRunner
 
 from reconnect.cli.app import app
-from reconnect.testing import simulate
+from reconnect.testing import simulate, simulate_driver
 from tests.laws.planted import planted
 
 
@@ -74,6 +75,49 @@ def test_a_violation_comes_with_its_shortest_prefix_and_the_command_that_repeats
         code, story, _ = run(*found[1].split())
         assert code == 1
         assert "lost (" in story
+
+
+def test_the_drivers_are_run_too() -> None:
+    """A2: the thorough worlds print the same; each is repeated with the same word."""
+    code, out, _ = run("--seeds", "2", "--steps", "20", "--jobs", "1", "--thorough", "--json")
+    told, ran = json.loads(out), [simulate_driver(seed, steps=20) for seed in range(2)]
+    assert code == 0
+    assert told["thorough"] is True
+    assert told["outages"] == sum(one.outages for one in ran)
+    assert told["signals"] == sum(one.signals for one in ran)
+    assert told["digest"] == sha256("".join(one.digest for one in ran).encode()).hexdigest()
+
+
+def test_a_thorough_world_is_told_as_a_story() -> None:
+    code, out, _ = run("--seed", "4", "--steps", "40", "--thorough")
+    assert code == 0
+    assert re.search(r"^ +\d+\.\d{3}  ben +> cut", out, re.MULTILINE)
+    assert re.search(r"^ +\d+\.\d{3}  ben +delivered +signal 1", out, re.MULTILINE)
+    assert re.search(r"connection_interrupted +\S", out)
+    assert "connection_interruptedp" not in out, "words stand beside an event, whatever its length"
+    assert "seed 4: 4 clients, 40 steps" in out
+
+
+def test_a_violation_of_a_driver_comes_with_its_shortest_prefix() -> None:
+    with planted("resumes_off_by_one"):
+        code, out, _ = run("--seeds", "1", "--jobs", "1", "--thorough")
+        assert code == 1
+        found = re.search(r"reconnect simulate (--seed 0 --steps (\d+) --thorough)", out)
+        assert found is not None, out
+        steps = int(found[2])
+        assert not any(simulate_driver(0, steps=fewer).violations for fewer in range(steps))
+        code, story, _ = run(*found[1].split())
+        assert code == 1
+        assert "VIOLATION ghost" in story
+
+
+def test_every_violation_is_counted() -> None:
+    """Not every seed that has one."""
+    with planted("never_notices_silence"):
+        code, out, _ = run("--seeds", "4", "--jobs", "1", "--json")
+        told = json.loads(out)
+    assert code == 1
+    assert told["violations"] == sum(len(one["violations"]) for one in told["broken"]) > len(told["broken"])
 
 
 def test_violations_in_json() -> None:

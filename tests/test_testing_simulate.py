@@ -16,7 +16,7 @@ from hypothesis import settings
 
 from reconnect.audit import Journal
 from reconnect.core.hub.settings import HubSettings
-from reconnect.errors import BadArgument
+from reconnect.errors import BadArgument, OutboxFailed
 from reconnect.evidence.replay import replay
 from reconnect.evidence.verify import verify
 from reconnect.reasons import OutcomeStatus
@@ -26,6 +26,7 @@ from reconnect.testing.history import Logged, Missed, Received, Settled, Submitt
 from reconnect.testing.simulator import Act, Quirk, Step, shortest_prefix, simulate_many
 from reconnect.testing.simulator.disk import SimulatedDisk
 from reconnect.testing.simulator.plan import draw_plan
+from reconnect.testing.simulator.running import _recover
 from reconnect.testing.simulator.timeline import Timeline, TimeStands
 from reconnect.testing.simulator.world import World
 from reconnect.testing.violations import Broken
@@ -314,7 +315,7 @@ class Row:
 def test_a_disk_forgets_what_it_did_not_sync() -> None:
     """What was confirmed survives a crash, and nothing is confirmed that does not."""
     timeline = Timeline()
-    disk, said = SimulatedDisk(timeline, Random(1), sync_seconds=1.0), list[int]()
+    disk, said = SimulatedDisk(timeline, Random(1), sync_seconds=1.0), list[int | OutboxFailed]()
     disk.put([Row(1), Row(2)], said.append)
     timeline.run(2.0)
     assert said == [2]
@@ -329,15 +330,79 @@ def test_a_disk_forgets_what_it_did_not_sync() -> None:
     disk.put([Row(5)], said.append)
     timeline.run(2.0)
     assert [row.serial for row in disk.crash()] == [2, 5]
-    assert disk.stored_up_to == 5
+    assert disk.is_stored(5)
 
 
 def test_a_quick_disk_syncs_at_once() -> None:
-    disk, said = SimulatedDisk(Timeline(), Random(1)), list[int]()
+    disk, said = SimulatedDisk(Timeline(), Random(1)), list[int | OutboxFailed]()
     disk.put([Row(1)], said.append)
     disk.forget([1])
     assert said == [1]
     assert disk.crash() == []
+
+
+def failed(seed: int) -> tuple[Timeline, SimulatedDisk, list[int | OutboxFailed]]:
+    """Return a disk that kept one row and failed at the next two, and what it said."""
+    timeline, failing = Timeline(), [False, True]
+    disk = SimulatedDisk(timeline, Random(seed), fails=lambda: bool(failing) and failing.pop(0))
+    said = list[int | OutboxFailed]()
+    disk.put([Row(1)], said.append)
+    disk.put([Row(2), Row(3)], said.append)
+    return timeline, disk, said
+
+
+def test_a_disk_that_failed_takes_nothing_until_it_is_mended() -> None:
+    """What it refused is told, with what is known of it; an erasure waits, and comes first when it is well again."""
+    timeline, disk, said = failed(1)
+    mended = list[float]()
+    disk.mended = lambda: mended.append(timeline.now())
+    disk.put([Row(4)], said.append)
+    disk.forget([1])
+    assert said[0] == 1
+    refused = [one.serials for one in said[1:] if isinstance(one, OutboxFailed)]
+    assert refused == [(2, 3), (4,)]
+    assert 1 in disk.synced
+    assert [disk.is_stored(serial) for serial in (1, 2, 4)] == [True, False, False]
+    timeline.run(5.0)
+    assert len(mended) == 1
+    disk.put([Row(5)], said.append)
+    assert said[-1] == 5
+    assert sorted(disk.synced) == [5], "what it refused is forgotten as well"
+    assert not disk.is_stored(2)
+
+
+def test_a_disk_that_failed_may_have_kept_it_all_the_same() -> None:
+    ends = set()
+    for seed in range(40):
+        timeline, disk, said = failed(seed)
+        problem = said[1]
+        assert isinstance(problem, OutboxFailed)
+        left = tuple(row.serial for row in disk.crash())
+        ends.add((problem.certain, left))
+        assert all(disk.is_stored(serial) for serial in left), "who finds it after a crash may go on with it"
+        timeline.run(6.0)
+        assert tuple(disk.synced) == left, "what began before the crash is not gone on with"
+    assert ends == {(True, (1,)), (False, (1,)), (False, (1, 2, 3))}
+
+
+def test_a_disk_that_fails_loses_nothing_that_it_confirmed() -> None:
+    """A11: failing disks in whole worlds; signals that a disk did not take have failed, and the others arrive."""
+    quirks = frozenset({Quirk.DURABLE, Quirk.FAILING_DISK, Quirk.SLOW_STORE})
+    ran = [simulate(seed, quirks=quirks, steps=60) for seed in range(200 if FULL else 12)]
+    assert [simulation.violations for simulation in ran if simulation.violations] == []
+    assert sum(simulation.hits.get(Quirk.FAILING_DISK, 0) for simulation in ran) > len(ran)
+
+
+def test_who_is_back_too_late_is_reported_though_it_came_back() -> None:
+    """A2: everything is delivered within the longest back-off and 30 s after the faults stopped, and not in twice that time."""
+    made = world()
+    assert made.hub is not None
+    made.hub.pause(80.0)
+    made.parties["anna"].signal()
+    _recover(made)
+    assert all(party.core.role == "online" for party in made.parties.values())
+    assert {violation.broken for violation in made.found} == {Broken.STUCK}
+    assert "60 s after the faults stopped it is reconnecting" in made.found[0].detail
 
 
 def test_a_process_that_is_killed_is_followed_by_another() -> None:

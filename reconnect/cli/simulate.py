@@ -10,7 +10,8 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any, Final
 
@@ -19,10 +20,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from reconnect.cli.durations import counted
-from reconnect.cli.lines import Lines, printable
+from reconnect.cli.lines import EVENT_COLUMNS, Lines, printable
 from reconnect.cli.options import USAGE, fail
 from reconnect.errors import BadArgument
-from reconnect.testing.simulator import STEPS, Simulation, shortest_prefix, simulate_many
+from reconnect.record import Record
+from reconnect.testing.driven import simulate_driver
+from reconnect.testing.simulator import STEPS, Ran, run_many, shortest_run
 from reconnect.testing.simulator import simulate as run_seed
 
 SEEDS: Final = 100
@@ -39,13 +42,17 @@ def simulate(
     first: Annotated[int, typer.Option(help="The first of the seeds.")] = 0,
     clients: Annotated[int | None, typer.Option(help="Members in each world; by default the seed says.")] = None,
     steps: Annotated[int, typer.Option(help="How many steps of each seed's plan are done.")] = STEPS,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Run the drivers too, on an event loop in the seed's order.")
+    ] = False,
     jobs: Annotated[int | None, typer.Option(help="Processes that share the work; one for each processor by default.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
 ) -> None:
     """Break thousands of links in virtual time, and check every promise.
 
     Real sessions, a real hub, their real audit and a history checker, in a world whose network, machines and clocks fail by a
-    seed. Nothing is waited for, and the same seed always comes to the same.
+    seed. Nothing is waited for, and the same seed always comes to the same. With --thorough the sessions and the hub are run by
+    their drivers, on an event loop whose order follows the seed as well.
 
         reconnect simulate --seeds 2000
         reconnect simulate --seed 7
@@ -53,11 +60,29 @@ def simulate(
     Exit code 0 if no promise was broken, 1 if one was, 2 if it was asked for something else.
     """
     _check(seeds, seed, clients, steps, jobs)
+    worlds = Worlds(clients=clients, thorough=thorough)
     if seed is not None:
-        _tell_one(run_seed(seed, clients=clients, steps=steps, story=True), clients, json_)
+        _tell_one(worlds.simulator(seed, clients=clients, steps=steps, story=True), worlds, json_)
     else:
         wanted = range(first, first + (SEEDS if seeds is None else seeds))
-        _run_many(wanted, clients, steps, jobs, json_)
+        _run_many(wanted, worlds, steps, jobs, json_)
+
+
+class Worlds(Record, kw_only=True):
+    """Which worlds were asked for: how many members each has, and whether their drivers are in it."""
+
+    clients: int | None
+    thorough: bool
+
+    @property
+    def simulator(self) -> Callable[..., Ran]:
+        """Return what runs a seed."""
+        return simulate_driver if self.thorough else run_seed
+
+    def command(self, one: Ran) -> str:
+        """Return the command that repeats a run."""
+        asked = "" if self.clients is None else f" --clients {self.clients}"
+        return f"reconnect simulate --seed {one.seed} --steps {one.steps}{asked}{' --thorough' * self.thorough}"
 
 
 def _check(seeds: int | None, seed: int | None, clients: int | None, steps: int, jobs: int | None) -> None:
@@ -75,14 +100,15 @@ def _check(seeds: int | None, seed: int | None, clients: int | None, steps: int,
 # -- one seed ------------------------------------------------------------------------------------------------------------------
 
 
-def _tell_one(simulation: Simulation, clients: int | None, json_: bool) -> None:
+def _tell_one(simulation: Ran, worlds: Worlds, json_: bool) -> None:
     if json_:
         story = [
             {"at": round(line.at, 6), "who": line.who, "event": line.event, "words": line.words} for line in simulation.lines
         ]
-        _print_json({**_one_as_json(simulation, clients), "story": story})
+        _print_json({**_one_as_json(simulation, worlds), "story": story})
     else:
-        lines = Lines()
+        longest = max((len(line.event) for line in simulation.lines), default=0)
+        lines = Lines(event_columns=max(EVENT_COLUMNS, longest + 2))
         for line in simulation.lines:
             style = "bold red" if line.event.startswith("VIOLATION") else "bold" if line.event.startswith(">") else ""
             lines.put(f"{line.at:9.3f}", line.who, line.event, printable(line.words), style=style or STYLES.get(line.event, ""))
@@ -101,13 +127,14 @@ def _tell_one(simulation: Simulation, clients: int | None, json_: bool) -> None:
 # -- many seeds ----------------------------------------------------------------------------------------------------------------
 
 
-def _run_many(seeds: range, clients: int | None, steps: int, jobs: int | None, json_: bool) -> None:
+def _run_many(seeds: range, worlds: Worlds, steps: int, jobs: int | None, json_: bool) -> None:
     outages = signals = 0
     outcomes: Counter[str] = Counter()
-    broken: list[Simulation] = []
+    broken: list[Ran] = []
+    run = partial(worlds.simulator, clients=worlds.clients)
     digest = sha256()
     began = time.perf_counter()
-    for simulation in _shown(simulate_many(seeds, clients=clients, steps=steps, jobs=jobs), len(seeds)):
+    for simulation in _shown(run_many(partial(run, steps=steps), seeds, jobs=jobs), len(seeds)):
         outages += simulation.outages
         signals += simulation.signals
         outcomes.update(simulation.outcomes)
@@ -115,28 +142,28 @@ def _run_many(seeds: range, clients: int | None, steps: int, jobs: int | None, j
         if simulation.violations:
             broken.append(simulation)
     seconds = time.perf_counter() - began
-    explained = [shortest_prefix(one.seed, clients=clients, steps=one.steps) or one for one in broken[:EXPLAINED]]
+    explained = [shortest_run(partial(run, one.seed), steps=one.steps) or one for one in broken[:EXPLAINED]]
     found = [*explained, *broken[EXPLAINED:]]
-    rate = outages / seconds * 60
+    rate, violations = outages / seconds * 60, sum(len(one.violations) for one in found)
     if json_:
         _print_json({
-            "seeds": len(seeds), "first": seeds.start, "clients": clients, "steps": steps, "outages": outages,
-            "signals": signals, "outcomes": dict(sorted(outcomes.items())), "violations": len(found),
-            "broken": [_one_as_json(one, clients) for one in found], "seconds": round(seconds, 3),
+            "seeds": len(seeds), "first": seeds.start, "clients": worlds.clients, "thorough": worlds.thorough, "steps": steps,
+            "outages": outages, "signals": signals, "outcomes": dict(sorted(outcomes.items())), "violations": violations,
+            "broken": [_one_as_json(one, worlds) for one in found], "seconds": round(seconds, 3),
             "outages_a_minute": round(rate), "digest": digest.hexdigest(),
         })  # fmt: skip
     else:
         lines = Lines()
-        lines.say(f"{counted(len(seeds), 'seed')}: {outages:,} outages, {signals:,} signals, {_verdict(len(found))}")
+        lines.say(f"{counted(len(seeds), 'seed')}: {outages:,} outages, {signals:,} signals, {_verdict(violations)}")
         told = ", ".join(f"{count:,} {status}" for status, count in outcomes.most_common())
         lines.say(f"signals: {told or 'none'}", style="dim")
         lines.say(f"{seconds:.1f} s: {rate:,.0f} outages a minute", style="dim")
         for one in found:
-            _explain(lines, one, clients)
+            _explain(lines, one, worlds)
     raise typer.Exit(1 if found else 0)
 
 
-def _shown(simulations: Iterable[Simulation], total: int) -> Iterator[Simulation]:
+def _shown(simulations: Iterable[Ran], total: int) -> Iterator[Ran]:
     """Show how far it is, to whoever looks on."""
     console = Console(stderr=True)
     columns = (TextColumn("seeds"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -144,31 +171,26 @@ def _shown(simulations: Iterable[Simulation], total: int) -> Iterator[Simulation
         yield from progress.track(simulations, total=total)
 
 
-def _explain(lines: Lines, one: Simulation, clients: int | None) -> None:
+def _explain(lines: Lines, one: Ran, worlds: Worlds) -> None:
     lines.say()
     for violation in one.violations:
         lines.say(printable(f"violation: {violation}"), style="bold red")
     lines.say(f"  seed {one.seed}; {counted(one.steps, 'step')} of its plan show it. To repeat it:")
-    lines.paste(f"  {_command(one, clients)}")
+    lines.paste(f"  {worlds.command(one)}")
 
 
 def _verdict(violations: int) -> str:
     return counted(violations, "violation")
 
 
-def _command(one: Simulation, clients: int | None) -> str:
-    asked = "" if clients is None else f" --clients {clients}"
-    return f"reconnect simulate --seed {one.seed} --steps {one.steps}{asked}"
-
-
-def _one_as_json(one: Simulation, clients: int | None) -> dict[str, Any]:
+def _one_as_json(one: Ran, worlds: Worlds) -> dict[str, Any]:
     violations = [
         {"broken": violation.broken, "who": violation.who, "detail": violation.detail, "at": violation.at}
         for violation in one.violations
     ]
     return {
         "seed": one.seed, "clients": one.members, "steps": one.steps, "outages": one.outages, "signals": one.signals,
-        "outcomes": dict(one.outcomes), "violations": violations, "digest": one.digest, "command": _command(one, clients),
+        "outcomes": dict(one.outcomes), "violations": violations, "digest": one.digest, "command": worlds.command(one),
     }  # fmt: skip
 
 

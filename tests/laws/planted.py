@@ -431,6 +431,12 @@ def leaves_rows_on_the_disk(bed: Bed) -> None:
     bed.put(DurableOutbox, "restore", lambda self, rows: None)
 
 
+@mistake
+def sends_what_the_disk_refused(bed: Bed) -> None:
+    """what a failed disk did not take waits on, and is sent with what it takes later"""
+    bed.put(DurableOutbox, "unkept", lambda self, serials, *, certain: [])
+
+
 # -- the table -----------------------------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from reconnect.testing.driven.member import DrivenMember
 from reconnect.testing.driven.tap import Way
 from reconnect.testing.driven.world import DrivenWorld
 from reconnect.testing.simulator.plan import Act, Step
+from reconnect.testing.simulator.story import subject
 from reconnect.testing.weather import Direction
 
 STREAMS: Final = ("camera", "screen")
@@ -29,7 +30,10 @@ Perform = Callable[[DrivenWorld, DrivenMember, Step], None]
 
 def perform(world: DrivenWorld, step: Step) -> None:
     """Do what a step says."""
-    _ACTS[step.act](world, world.members[list(world.members)[step.who % len(world.members)]], step)
+    member = world.members[list(world.members)[step.who % len(world.members)]]
+    if world.story is not None:
+        world.story.say(subject(step.act, member.life), f"> {step.act.replace('_', ' ')}")
+    _ACTS[step.act](world, member, step)
 
 
 # -- load ----------------------------------------------------------------------------------------------------------------------

@@ -150,6 +150,8 @@ class DrivenMember:
         if outcome.reason is Reason.OVERFLOW:
             self.world.hit(DriverQuirk.TINY_OUTBOX)
         self.world.signals[outcome.status] += 1
+        if self.world.story is not None:
+            self.world.story.settled(self.life, receipt.serial, outcome)
         self.world.history.note(Settled(at=self.world.now, who=self.life, serial=receipt.serial, fate=fate_of(outcome)))
 
     def cancel(self, back: int) -> None:
@@ -218,6 +220,8 @@ class DrivenMember:
             )
         world.history.tell(self.life, notice, epoch=self._epoch)
         world.outages += isinstance(notice, notices.Reconnecting)
+        if world.story is not None:
+            world.story.told(self.life, notice)
         if isinstance(notice, notices.Reconnected):
             world.hit_if(DriverQuirk.TINY_LOG, notice.resumed and notice.gap is not None)
             world.hit_if(DriverQuirk.SHORT_GRACE, notice.not_resumed is ResumeRefusal.UNKNOWN_CONNECTION)

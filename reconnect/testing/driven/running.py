@@ -5,8 +5,8 @@
 
 The acts are those of `reconnect.testing.simulator`: everybody connects; the plan is performed; the faults stop, and within the
 longest back-off and PATIENCE everybody must be back and have no signal without an outcome; everybody lists everybody; all leave,
-and nothing may be left of them: no task, no timer, no link. It is a hundred times slower than the pure simulator, and finds what
-only a driver can do wrong.
+and nothing may be left of them: no task, no timer, no link. It checks
+less of each turn than the pure simulator, and finds what only a driver can do wrong.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from reconnect.testing.driven.quirks import DriverQuirk
 from reconnect.testing.driven.world import DrivenWorld
 from reconnect.testing.history import Listed
 from reconnect.testing.simulator.plan import STEPS, Step, draw_plan
+from reconnect.testing.simulator.story import Line
 from reconnect.testing.simulator.world import NAMES
 from reconnect.testing.violations import Broken, Violation
 
@@ -48,6 +49,7 @@ class DriverRun(Record, kw_only=True):
     digest: str
     seconds: float  # simulated
     hits: Mapping[DriverQuirk, int]
+    lines: tuple[Line, ...] = ()  # the run as a story, where that was asked for
 
 
 def simulate_driver(
@@ -55,6 +57,7 @@ def simulate_driver(
     *,
     clients: int | None = None,
     steps: int = STEPS,
+    story: bool = False,
     quirks: frozenset[DriverQuirk] | None = None,
     plan: tuple[Step, ...] | None = None,
 ) -> DriverRun:
@@ -68,7 +71,7 @@ def simulate_driver(
     clock = FakeClock()
 
     async def whole() -> DriverRun:
-        world = DrivenWorld(seed, members, clock, quirks=quirks)
+        world = DrivenWorld(seed, members, clock, quirks=quirks, keep=story)
         asyncio.get_running_loop().set_exception_handler(world.complained)
         planned = draw_plan(world.chance("plan"), members, steps) if plan is None else plan[:steps]
         began = clock.now()
@@ -87,6 +90,7 @@ def simulate_driver(
             digest=world.journals.digest,
             seconds=clock.now() - began,
             hits=dict(world.hits),
+            lines=tuple(world.story.lines) if world.story is not None else (),
         )
 
     log = logging.getLogger("reconnect")
@@ -115,24 +119,26 @@ async def _recover(world: DrivenWorld) -> None:
     """The faults stop: within the longest back-off and some patience everybody is back, and no signal waits any more."""
     await asyncio.sleep(SPELL_SECONDS)
     await heal(world)
-    patience = limits.LONGEST_WAIT_SECONDS + PATIENCE
-    await _until_settled(world, patience)
+    if world.story is not None:
+        world.story.say("network", "> the faults stop")
+    await _settle(world)
     for member in world.members.values():
         member.connect()
-    await _until_settled(world, patience)
+    await _settle(world)
+
+
+async def _settle(world: DrivenWorld) -> None:
+    """Let everybody come to rest, and report who does not in time; what was late and got well later was late all the same."""
+    patience = limits.LONGEST_WAIT_SECONDS + PATIENCE
+    for _ in range(int(2 * patience)):
+        if all(map(_is_settled, world.members.values())):
+            return
+        await asyncio.sleep(0.5)
     for member in world.members.values():
         if member.session.role not in ("online", "offline"):
             world.report(Broken.STUCK, member.life, f"{patience:g} s after the faults stopped it is {member.session!r}")
         elif pending := member.session.statistics().pending:
             world.report(Broken.STUCK, member.life, f"{pending} signals wait {patience:g} s after the faults stopped")
-
-
-async def _until_settled(world: DrivenWorld, seconds: float) -> None:
-    """Return once everybody is at rest, or when the time is over."""
-    for _ in range(int(2 * seconds)):
-        if all(map(_is_settled, world.members.values())):
-            return
-        await asyncio.sleep(0.5)
 
 
 def _is_settled(member: DrivenMember) -> bool:

@@ -25,6 +25,7 @@ from reconnect.testing.history import Ended, Fate, History, Logged, Settled, Sub
 from reconnect.testing.hubs import SECRET, MemoryHub
 from reconnect.testing.network import MemoryNetwork
 from reconnect.testing.simulator.journal import Journals
+from reconnect.testing.simulator.story import Story
 from reconnect.testing.simulator.world import NAMES
 from reconnect.testing.violations import Broken, Violation
 
@@ -100,8 +101,11 @@ class DrivenWorld:
 
     session: Final = "room"
 
-    def __init__(self, seed: int, members: int, clock: FakeClock, *, quirks: frozenset[DriverQuirk] | None = None) -> None:
+    def __init__(
+        self, seed: int, members: int, clock: FakeClock, *, quirks: frozenset[DriverQuirk] | None = None, keep: bool = False
+    ) -> None:
         self.seed, self.clock = seed, clock
+        self.story = Story(clock) if keep else None
         self.quirks = draw_quirks(self.chance("quirks")) if quirks is None else quirks
         self.dice = self.chance("dice")
         self.network = MemoryNetwork(seed=seed)
@@ -192,6 +196,8 @@ class DrivenWorld:
     def report(self, broken: Broken, who: str, detail: str) -> None:
         """A promise is broken."""
         self.found.append(Violation(broken=broken, who=who, detail=detail, at=self.now))
+        if self.story is not None:
+            self.story.broke(self.found[-1])
 
     def complained(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """The event loop has something to say: a callback or a task raised what nobody took."""

@@ -14,10 +14,23 @@
 What is found is named in `reconnect.testing.violations`; what the members saw is judged by `reconnect.testing.checking`.
 """
 
-from reconnect.testing.simulator.many import shortest_prefix, simulate_many
+from reconnect.testing.simulator.many import Ran, run_many, shortest_prefix, shortest_run, simulate_many
 from reconnect.testing.simulator.plan import STEPS, Act, Step
 from reconnect.testing.simulator.quirks import Quirk
 from reconnect.testing.simulator.running import Simulation, simulate
 from reconnect.testing.simulator.story import Line
 
-__all__ = ["STEPS", "Act", "Line", "Quirk", "Simulation", "Step", "shortest_prefix", "simulate", "simulate_many"]
+__all__ = [
+    "STEPS",
+    "Act",
+    "Line",
+    "Quirk",
+    "Ran",
+    "Simulation",
+    "Step",
+    "run_many",
+    "shortest_prefix",
+    "shortest_run",
+    "simulate",
+    "simulate_many",
+]

@@ -11,7 +11,7 @@ from reconnect.core import effects as do
 from reconnect.core import inputs
 from reconnect.core.frames import Kick, Mute
 from reconnect.core.session import SessionCore
-from reconnect.errors import OutboxFull
+from reconnect.errors import OutboxFailed, OutboxFull
 from reconnect.testing.history import Submitted
 from reconnect.testing.simulator.machine import Machine
 from reconnect.testing.simulator.quirks import Quirk
@@ -66,6 +66,8 @@ class Calls(ABC):
         except OutboxFull:
             self.world.hit(Quirk.TINY_OUTBOX)
             return None
+        except OutboxFailed:
+            return None  # the disk has failed, and nothing is taken that it does not keep
         if self.auditor.takes_inputs:
             self.auditor.submitted(serial, 2, ttl=ttl, keep=keep, at=now, alone=bool(effects))
         self.world.highest[self.sender] = serial

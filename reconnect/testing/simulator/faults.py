@@ -13,6 +13,7 @@ from reconnect.testing.simulator.network import Lane, Way, Wire
 from reconnect.testing.simulator.party import Party
 from reconnect.testing.simulator.plan import Act, Step
 from reconnect.testing.simulator.quirks import Quirk
+from reconnect.testing.simulator.story import subject
 from reconnect.testing.simulator.world import World
 
 STREAMS: Final = ("camera", "screen")
@@ -25,8 +26,7 @@ def perform(world: World, step: Step) -> None:
     """Do what a step says."""
     party = world.parties[list(world.parties)[step.who % len(world.parties)]]
     if world.story is not None:
-        subject = "network" if step.act in _OF_THE_NETWORK else "hub" if step.act.startswith(("hub", "server")) else party.life
-        world.story.say(subject, f"> {step.act.replace('_', ' ')}")
+        world.story.say(subject(step.act, party.life), f"> {step.act.replace('_', ' ')}")
     _ACTS[step.act](world, party, step)
 
 
@@ -223,8 +223,6 @@ def _hub_drain(world: World, party: Party, step: Step) -> None:
 def _wall_step(world: World, party: Party, step: Step) -> None:
     world.timeline.step_wall(WALL_STEPS[step.count % len(WALL_STEPS)])
 
-
-_OF_THE_NETWORK: Final = frozenset({Act.SWIZZLE, Act.BLACKOUT})
 
 _ACTS: Final[dict[Act, Callable[[World, Party, Step], None]]] = {
     Act.SIGNALS: _signals,

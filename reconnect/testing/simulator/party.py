@@ -58,7 +58,9 @@ class Party(Calls):
             world.sink(life), self.core, world.charts_of_a_session, clock=world.timeline, policy=self.policy, seed=seed
         )
         self.auditor.opened()
-        self._store: OutboxStore = world.disks[sender]
+        disk = world.disks[sender]
+        disk.mended = lambda: self.machine.run(self._mended)
+        self._store: OutboxStore = disk
         self._chance: Random = world.chance(life)
         self.machine = Machine(world.timeline, world.chance(f"{life}'s machine"), woke=self._slept, timer=self._woke)
         self._effects: deque[do.Effect] = deque()
@@ -235,10 +237,17 @@ class Party(Calls):
 
     def _keep(self, effect: do.Store) -> None:
         self._store.put(effect.rows, self._stored)
+        self.world.hit_if(Quirk.SLOW_STORE, not self.world.is_stored(self, effect.rows[-1].serial))
 
-    def _stored(self, serial: int | OutboxFailed) -> None:
-        assert isinstance(serial, int), "a simulated disk takes everything"
-        self.machine.run(lambda: self.feed(inputs.Stored(at=self.world.now, serial=serial)))
+    def _stored(self, answer: int | OutboxFailed) -> None:
+        self.machine.run(self._answered, answer)
+
+    def _answered(self, answer: int | OutboxFailed) -> None:
+        at = self.world.now
+        self.feed(inputs.Stored(at=at, serial=answer) if isinstance(answer, int) else inputs.store_failed(answer, at))
+
+    def _mended(self) -> None:
+        self.feed(inputs.StoreRecovered(at=self.world.now))
 
     def _settle(self, effect: do.Settle) -> None:
         self.auditor.outcomes(effect, connection=self.core.at.connection, outbox=self.core.at.outbox.pending)
@@ -274,12 +283,15 @@ class Party(Calls):
             world.hit(Quirk.RAISING_OBSERVER)
 
     def _observe(self, notice: notices.Notice) -> None:
-        """Be the application: subscribe to what is published, and be rude where the seed says so."""
+        """Be the application: subscribe to what is published, and be rude where the seed says so.
+
+        Whoever raises has not done what it was there for, and is not asked again.
+        """
+        if self.world.has(Quirk.RAISING_OBSERVER) and self._chance.random() < 0.25:
+            raise Rude
         if isinstance(notice, notices.StreamCreated):
             stream = notice.stream.id
             self.world.timeline.later(0.0, self.machine.run, lambda: self.want(f"subscribe:{stream}", subscribe=stream))
         if self.world.has(Quirk.MEDDLING_OBSERVER) and not self.world.healed and self._chance.random() < 0.05:
             self.world.hit(Quirk.MEDDLING_OBSERVER)
             self._chance.choice((self.signal, self.hurry, self.leave, self.connect))()
-        if self.world.has(Quirk.RAISING_OBSERVER) and self._chance.random() < 0.25:
-            raise Rude

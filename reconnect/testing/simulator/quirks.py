@@ -40,6 +40,7 @@ class Quirk(StrEnum):
     RARE_PINGS = "rare_pings"  # a ping every 8 s only, and silence is noticed after 20
     VALUABLE_TIME = "valuable_time"  # half of all signals have a short time to live
     DURABLE = "durable"  # signals are on disk, and what was synced goes on in the process that follows one that was killed
+    FAILING_DISK = "failing_disk"  # one sync in eight fails where signals are on disk, and nothing is taken until it is mended
 
 
 def draw_quirks(chance: Random) -> frozenset[Quirk]:

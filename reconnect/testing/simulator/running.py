@@ -11,6 +11,7 @@ everybody lists everybody; all leave, and nothing may be left of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from reconnect import limits
@@ -117,25 +118,29 @@ def _recover(world: World) -> None:
     if world.story is not None:
         world.story.say("network", "> the faults stop")
     heal(world)
+    _settle(world)
+    _return_all(world)
+
+
+def _settle(world: World) -> None:
+    """Let everybody come to rest, and report who does not in time; what was late and got well later was late all the same."""
     patience = limits.LONGEST_WAIT_SECONDS + PATIENCE
-    world.timeline.run_until(lambda: _is_settled(world), patience)
-    _return_all(world, patience)
+    world.timeline.run_until(lambda: all(map(partial(_is_at_rest, world), world.parties.values())), patience)
     for party in world.parties.values():
         core = party.core
         if core.role not in ("online", "offline"):
             world.report(Broken.STUCK, party.life, f"{patience:g} s after the faults stopped it is {core.state}")
-        elif core.at.outbox.pending and not _is_kept(world, party):
+        elif not _is_at_rest(world, party):
             world.report(
                 Broken.STUCK, party.life, f"{core.at.outbox.pending} signals wait {patience:g} s after the faults stopped"
             )
 
 
-def _is_settled(world: World) -> bool:
-    return all(
+def _is_at_rest(world: World, party: Party) -> bool:
+    return (
         party.machine.awake
         and party.core.role in ("online", "offline")
         and (not party.core.at.outbox.pending or _is_kept(world, party))
-        for party in world.parties.values()
     )
 
 
@@ -144,11 +149,11 @@ def _is_kept(world: World, party: Party) -> bool:
     return world.has(Quirk.DURABLE) and party.core.role == "offline"
 
 
-def _return_all(world: World, patience: float) -> None:
+def _return_all(world: World) -> None:
     """Who had left comes back; who was removed a short while ago may be sent away again, for good."""
     for party in world.parties.values():
         party.connect()
-    world.timeline.run_until(lambda: _is_settled(world), patience)
+    _settle(world)
 
 
 def _call_the_roll(world: World) -> None:
@@ -157,7 +162,7 @@ def _call_the_roll(world: World) -> None:
     for party in present:
         party.signal()
     world.timeline.run(world.settings.grace_seconds + 2 * world.settings.silence_seconds + 10.0)
-    _return_all(world, limits.LONGEST_WAIT_SECONDS + PATIENCE)
+    _return_all(world)
     world.timeline.run(5.0)
     for party in world.parties.values():
         core = party.core

@@ -9,11 +9,20 @@ from typing import Final
 
 from reconnect.core import notices
 from reconnect.core.notices import Notice, Outcome
+from reconnect.ports import Clock
 from reconnect.record import Record
-from reconnect.testing.simulator.timeline import Timeline
+from reconnect.testing.simulator.plan import Act
 from reconnect.testing.violations import Violation
 
+_OF_THE_NETWORK: Final = frozenset({Act.SWIZZLE, Act.BLACKOUT})
 _QUIET: Final = (notices.ConnectionCreated, notices.StreamUpdated)
+
+
+def subject(act: Act, life: str) -> str:
+    """Return whom an act concerns: the network, the hub, or the member that it was drawn for."""
+    if act in _OF_THE_NETWORK:
+        return "network"
+    return "hub" if act.startswith(("hub", "server")) else life
 
 
 class Line(Record, kw_only=True):
@@ -28,17 +37,17 @@ class Line(Record, kw_only=True):
 class Story:
     """The lines of one run."""
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.lines: list[Line] = []
-        self._timeline = timeline
-        self._began = timeline.time
+        self._clock = clock
+        self._began = clock.now()
 
     def __repr__(self) -> str:
         return f"<Story lines={len(self.lines)}>"
 
     def say(self, who: str, event: str, words: str = "") -> None:
         """Add a line."""
-        self.lines.append(Line(at=self._timeline.time - self._began, who=who, event=event, words=words))
+        self.lines.append(Line(at=self._clock.now() - self._began, who=who, event=event, words=words))
 
     def told(self, who: str, notice: Notice) -> None:
         """A member was told something."""

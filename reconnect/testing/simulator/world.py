@@ -45,6 +45,7 @@ NAMES: Final = (
 TOKEN_SECONDS: Final = 1.0  # of the time of day, for a short token
 INPUTS_EVERY: Final = 8  # seeds, of which one has its inputs written down as well
 SYNC_SECONDS: Final = 0.5  # of a slow disk
+FAILING_SYNCS: Final = 1 / 8  # of a disk that fails
 
 
 @cache
@@ -192,7 +193,20 @@ class World:
 
     def is_stored(self, party: Party, serial: int) -> bool:
         """True if a member's store has confirmed this signal."""
-        return serial <= self.disks[party.sender].stored_up_to
+        return self.disks[party.sender].is_stored(serial)
+
+    def _disk(self, sender: str) -> SimulatedDisk:
+        slow = SYNC_SECONDS if self.has(Quirk.SLOW_STORE) else 0.0
+        chance = self.chance(f"{sender}'s failing disk")
+
+        def fails() -> bool:
+            failing = self.has(Quirk.DURABLE) and self.has(Quirk.FAILING_DISK) and not self.healed
+            if not failing or chance.random() >= FAILING_SYNCS:
+                return False
+            self.hit(Quirk.FAILING_DISK)
+            return True
+
+        return SimulatedDisk(self.timeline, self.chance(f"{sender}'s disk"), sync_seconds=slow, fails=fails)
 
     # -- what parts tell ---------------------------------------------------------------------------------------------------------
 
@@ -269,10 +283,8 @@ class World:
         self._lives[name] += 1
         life = name if self._lives[name] == 1 else f"{name}.{self._lives[name]}"
         sender = name if self.has(Quirk.DURABLE) else life
-        self.hit_if(Quirk.SLOW_STORE, True)
         if sender not in self.disks:
-            slow = SYNC_SECONDS if self.has(Quirk.SLOW_STORE) else 0.0
-            self.disks[sender] = SimulatedDisk(self.timeline, self.chance(f"{sender}'s disk"), sync_seconds=slow)
+            self.disks[sender] = self._disk(sender)
         return Party(self, name, life, sender)
 
     def _epoch(self) -> str:
