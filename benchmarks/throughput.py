@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 PAYLOAD = "x" * 98  # 100 bytes as JSON
-CHUNK = 250
+CHUNK = 1_000  # signals of one turn of the sender's loop
 USUAL, WIDE = 1_000, 10_000  # signals on the way: the outbox's default, and what a busy sender would take
 
 

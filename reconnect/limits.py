@@ -73,6 +73,11 @@ FIRST_TRY_MARGIN: Final = 1.2  # the advised window is this times the ideal time
 # -- the wire --------------------------------------------------------------------------------------------------------------
 MESSAGE_BYTES: Final = 1024 * 1024  # bounds what one message can make the other side hold in memory; a large picture fits
 BATCH_BYTES: Final = 32 * 1024  # signals and entries per message: 4 s on a line of 64 kbit/s, within the silence that ends a link
+MOST_BATCH_BYTES: Final = 128 * 1024  # what they grow to where the line takes them at once: half the messages cost half the turns
+PROMPT_BYTES: Final = (
+    256 * 1024
+)  # more than any buffer on the way holds: only a line that really carries it takes so much at once
+PROMPT_SECONDS: Final = 0.05  # a message that took longer to be taken had to wait for the line
 UNSENT_BYTES: Final = 64 * 1024  # what a kernel may hold back: beyond it bulk would stand before control frames
 LISTEN_BACKLOG: Final = 1_024  # sockets that wait to be accepted: a fleet that comes back after a restart
 FRAME_BACKLOG_BYTES: Final = 256 * 1024  # unwritten stream frames; stale media is worth nothing

@@ -123,6 +123,34 @@ def test_nothing_is_written_for_nothing() -> None:
     virtual(story)
 
 
+def test_a_line_that_takes_bulk_at_once_is_given_larger_messages() -> None:
+    """And the smallest again as soon as it makes us wait: a control frame must find its turn."""
+
+    async def story(clock: FakeClock) -> None:
+        stage = Stage()
+        lengths: list[int] = []
+        for _ in range(4):
+            stage.outlet.signals([signal(serial, 5_000) for serial in range(1, 81)])
+            await clock.idle()
+            lengths.append(max(map(len, stage.transport.sent)))
+            stage.transport.sent.clear()
+        assert lengths[0] <= limits.BATCH_BYTES < lengths[1] < lengths[2] <= limits.MOST_BATCH_BYTES
+        assert lengths[3] <= limits.MOST_BATCH_BYTES
+        stage.transport.hold()
+        stage.outlet.signals([signal(81, 5_000)])
+        await clock.advance(2 * limits.PROMPT_SECONDS)
+        stage.transport.release()
+        await clock.idle()
+        stage.transport.sent.clear()
+        stage.outlet.signals([signal(serial, 5_000) for serial in range(82, 120)])
+        await clock.idle()
+        assert max(map(len, stage.transport.sent)) <= limits.BATCH_BYTES
+        stage.outlet.abort()
+        await stage.ended()
+
+    virtual(story)
+
+
 def test_control_frames_pass_what_waits() -> None:
     """A16: between two messages of bulk the control frames that came meanwhile are written."""
 

@@ -3,7 +3,8 @@
 The rules that it keeps:
 
 - Three lanes: control frames first, then signals and entries in the order given, then stream frames. What one loop turn produced
-  travels together; signals and entries travel in messages of at most BATCH_BYTES, so that control frames find their turn.
+  travels together; signals and entries travel in messages of at most BATCH_BYTES, so that control frames find their turn, and in
+  larger ones, up to MOST_BATCH_BYTES, while the line takes them at once.
 - A frame that overtakes must not lie. `Accepted` and `Pong` carry the position up to which everything was sent: written ahead of
   entries that still wait, they claim no more than was written. `Goodbye` and `GoingAway` come last and overtake nothing.
 - Stream frames are never queued beyond FRAME_BACKLOG_BYTES: a frame that is late is worth nothing. Control frames are never
@@ -24,7 +25,15 @@ import msgspec
 
 from reconnect.core.frames import Accepted, Frame, GoingAway, Goodbye, Pong
 from reconnect.errors import TransportFailed
-from reconnect.limits import BATCH_BYTES, CLOSE_TIMEOUT_SECONDS, CONTROL_BACKLOG_BYTES, FRAME_BACKLOG_BYTES
+from reconnect.limits import (
+    BATCH_BYTES,
+    CLOSE_TIMEOUT_SECONDS,
+    CONTROL_BACKLOG_BYTES,
+    FRAME_BACKLOG_BYTES,
+    MOST_BATCH_BYTES,
+    PROMPT_BYTES,
+    PROMPT_SECONDS,
+)
 from reconnect.ports import Dialect, Transport
 from reconnect.reasons import Cause, Reason
 from reconnect.wire import Pairs, pack_stream_frame
@@ -71,6 +80,7 @@ class Outlet:
         self._closing: tuple[int, str] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._ended = False
+        self._batch_bytes, self._taken_at_once = BATCH_BYTES, 0
         self._work = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -198,7 +208,10 @@ class Outlet:
         lane = self._next_lane()
         if lane:
             message = lane.messages.popleft()
+            began = asyncio.get_running_loop().time()
             await self._transport.send(message)
+            if lane is self._batches:
+                self._fit(len(message), asyncio.get_running_loop().time() - began)
             lane.unwritten = max(0, lane.unwritten - len(message))  # an abort meanwhile has emptied the lane
             if lane is self._batches and not lane.messages:
                 self._written_up_to = next((first[1] for first, *_ in self._waiting if isinstance(first, tuple)), None)
@@ -208,6 +221,14 @@ class Outlet:
         else:
             self._work.clear()
             await self._work.wait()
+
+    def _fit(self, size: int, seconds: float) -> None:
+        """Let a line that takes bulk at once have more of it in one message; one that made us wait gets the least again."""
+        self._taken_at_once += size
+        if seconds > PROMPT_SECONDS:
+            self._batch_bytes, self._taken_at_once = BATCH_BYTES, 0
+        elif self._taken_at_once >= PROMPT_BYTES:
+            self._batch_bytes, self._taken_at_once = min(2 * self._batch_bytes, MOST_BATCH_BYTES), 0
 
     def _next_lane(self) -> Lane | None:
         self._encode_control()
@@ -233,7 +254,7 @@ class Outlet:
         return frame
 
     def _encode_waiting(self) -> None:
-        size = min(BATCH_BYTES, self.message_bytes)
+        size = min(self._batch_bytes, self.message_bytes)
         for are_entries, parcels in groupby(self._waiting, lambda parcel: isinstance(parcel[0], tuple)):
             if are_entries:
                 dialect = cast(EntryDialect, self._dialect)
