@@ -105,7 +105,7 @@ class Observers:
     @property
     def hear_signals(self) -> bool:
         """True if somebody observes signals, all or of one type."""
-        return any(name.startswith(SignalReceived.name) for name in self._by_name if self._by_name[name])
+        return any(name.startswith(SignalReceived.name) for name in self._by_name)
 
     def tell(self, notice: Notice) -> None:
         """Call the observers of this event."""

@@ -53,15 +53,7 @@ class Receipt(msgspec.Struct, gc=False, eq=False):
 
     def __await__(self) -> Generator[object, None, Outcome]:
         if self.outcome is None:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            if self._waiters is None:
-                self._waiters = []
-            self._waiters.append(waiter)
-            try:
-                yield from waiter
-            finally:
-                if self._waiters is not None:
-                    self._waiters.remove(waiter)
+            yield from settled_or(self, asyncio.get_running_loop().create_future()).__await__()
         assert self.outcome is not None, "a receipt is awaited until its outcome is known"
         return self.outcome
 
