@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
-from reconnect.chart import Ignore, Statechart, Transition, load_chart
+from reconnect.chart import Statechart, load_chart
 from tests.laws.member_behaviours import BEHAVIOURS, Behaviour
+from tests.laws.tampering import without
 
 CHART = load_chart("member")
 
@@ -19,28 +20,18 @@ def test_the_chart_as_shipped(behaviour: Behaviour) -> None:
     behaviour(CHART)
 
 
-def without(row: int, source: str, *instead: Transition) -> Statechart:
-    """Return the chart with one row, from one state, replaced by others, or ignored where there are none."""
-    taken = CHART.transitions[row]
-    rest = tuple(state for state in taken.sources if state != source)
-    kept = [replace(taken, sources=rest)] if rest else []
-    rows = (*CHART.transitions[:row], *kept, *instead, *CHART.transitions[row + 1 :])
-    ignores = () if instead else (Ignore(on=(taken.on,), states=(source,), why="tampered with"),)
-    return replace(CHART, transitions=rows, ignores=(*CHART.ignores, *ignores), sha256=f"{row} {source} {instead}")
-
-
 def rows() -> Iterator[tuple[str, Statechart]]:
     """Yield every chart in which one row is ignored, or lacks one effect, or leads somewhere else."""
     for number, row in enumerate(CHART.transitions):
         for source in row.sources:
             name = f"{row.on} from {source}"
-            yield f"{name}, ignored", without(number, source)
+            yield f"{name}, ignored", without(CHART, number, source)
             for effect in row.effects:
                 fewer = replace(row, sources=(source,), effects=tuple(other for other in row.effects if other != effect))
-                yield f"{name}, without {effect}", without(number, source, fewer)
+                yield f"{name}, without {effect}", without(CHART, number, source, fewer)
             for leaf in CHART.leaves:
                 if leaf != row.to and not (row.to is None and leaf == source):
-                    yield f"{name}, to {leaf}", without(number, source, replace(row, sources=(source,), to=leaf))
+                    yield f"{name}, to {leaf}", without(CHART, number, source, replace(row, sources=(source,), to=leaf))
 
 
 def states() -> Iterator[tuple[str, Statechart]]:

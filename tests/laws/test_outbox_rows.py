@@ -9,10 +9,11 @@ from tempfile import TemporaryDirectory
 import pytest
 from msgspec.structs import replace
 
-from reconnect.chart import Ignore, Statechart, Transition, load_chart
+from reconnect.chart import Statechart, load_chart
 from reconnect.errors import ChartUnfit, IllegalTransition, OutboxFailed, OutboxInUse, UnknownAction
 from reconnect.store.life import ACTIONS
 from reconnect.store.sqlite import SqliteOutboxStore
+from tests.laws.tampering import without
 from tests.store_bench import StoreBench, break_commit, row
 
 CHART = load_chart("outbox")
@@ -91,24 +92,17 @@ def test_the_chart_as_shipped(behaviour: Behaviour, tmp_path: Path) -> None:
     behaviour(CHART, tmp_path / "outbox.db")
 
 
-def without(row: int, source: str, *instead: Transition) -> Statechart:
-    """Return the chart with one row, from one state, replaced by others, or ignored where there are none."""
-    taken = CHART.transitions[row]
-    rest = tuple(state for state in taken.sources if state != source)
-    kept = [replace(taken, sources=rest)] if rest else []
-    rows = (*CHART.transitions[:row], *kept, *instead, *CHART.transitions[row + 1 :])
-    ignores = () if instead else (Ignore(on=(taken.on,), states=(source,), why="tampered with"),)
-    return replace(CHART, transitions=rows, ignores=(*CHART.ignores, *ignores), sha256=f"{row} {source} {instead}")
-
-
 def tampered() -> Iterator[tuple[str, Statechart]]:
     """Yield every chart in which one row is ignored or leads somewhere else, or one state lacks one of its actions."""
     for number, one in enumerate(CHART.transitions):
         for source in one.sources:
-            yield f"{one.on} from {source}, ignored", without(number, source)
+            yield f"{one.on} from {source}, ignored", without(CHART, number, source)
             for leaf in CHART.leaves:
                 if leaf != one.to:
-                    yield f"{one.on} from {source}, to {leaf}", without(number, source, replace(one, sources=(source,), to=leaf))
+                    yield (
+                        f"{one.on} from {source}, to {leaf}",
+                        without(CHART, number, source, replace(one, sources=(source,), to=leaf)),
+                    )
     for place, state in enumerate(CHART.states):
         for action in state.entry:
             poorer = replace(state, entry=tuple(other for other in state.entry if other != action))
