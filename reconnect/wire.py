@@ -23,14 +23,12 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-from reconnect.core.frames import NULL, Capabilities, Entry, Frame, FromHub, FromMember, SendSignal, Unknown
+from reconnect.core.frames import NULL, Capabilities, Frame, FromHub, FromMember, Run, SendSignal, Unknown
 from reconnect.core.nesting import too_deep
 from reconnect.errors import MalformedMessage
 from reconnect.limits import DATA_DEPTH
 
 SUBPROTOCOL: Final = "reconnect.v1"
-
-Pairs = Sequence[tuple[Entry, int]]  # entries, each with the position of the one before it for some member
 
 _FILLED: Final = 0.9  # of a message: frames are rarely all as long as the first of them
 _NUMBER: Final = struct.Struct(">I")
@@ -50,7 +48,7 @@ class HubDialect:
         self._kinds = {_tag(kind): msgspec.json.Decoder(kind) for kind in get_args(read)}
         self._misplaced = {_tag(kind) for kind in get_args(sent)} - self._kinds.keys()
         self._encoder = msgspec.json.Encoder()
-        self._latest: tuple[Sequence[Pairs], int, list[str]] = ((), 0, [])
+        self._latest: tuple[Sequence[Run], int, list[str]] = ((), 0, [])
 
     def __repr__(self) -> str:
         return f"<HubDialect {SUBPROTOCOL} {self.side}>"
@@ -61,20 +59,16 @@ class HubDialect:
         """Return the messages for these frames; a frame that is longer than `message_bytes` by itself travels alone."""
         return self._encode(frames, message_bytes)
 
-    def encode_entries(self, parcels: Sequence[Pairs], message_bytes: int) -> list[str]:
-        """Return the messages for entries of a log, each with the `after` that is right for a member.
+    def encode_entries(self, runs: Sequence[Run], message_bytes: int) -> list[str]:
+        """Return the messages for entries of a log.
 
-        What went to one member in this turn goes to others next: the same parcels again give the same messages.
+        What went to one member in this turn goes to others next: the same runs again give the same messages.
         """
         latest, size, messages = self._latest
-        if size != message_bytes or len(latest) != len(parcels) or not all(map(is_, latest, parcels)):
-            entries = [
-                entry if entry.after == after else msgspec.structs.replace(entry, after=after)
-                for pairs in parcels
-                for entry, after in pairs
-            ]
+        if size != message_bytes or len(latest) != len(runs) or not all(map(is_, latest, runs)):
+            entries = [entry for run in runs for entry in run.frames()]
             messages = self._encode(entries, message_bytes)
-            self._latest = parcels, message_bytes, messages
+            self._latest = runs, message_bytes, messages
         return messages
 
     def _encode(self, frames: Sequence[Frame], message_bytes: int) -> list[str]:

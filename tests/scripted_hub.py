@@ -99,7 +99,7 @@ class ScriptedHub:
                 case SendEntries():
                     for link in effect.links:
                         assert link not in self.closed, "nothing is written to a closed link"
-                        self.entries[link] += effect.pairs
+                        self.entries[link] += [(entry, entry.after) for entry in effect.run.frames()]
                 case CloseLink():
                     self.closed[effect.link] = effect
                 case Announce():

@@ -8,7 +8,7 @@ import pytest
 
 from reconnect import limits
 from reconnect.client import Outbox
-from reconnect.core.outbox import Overflow
+from reconnect.core.bounds import Overflow
 from reconnect.errors import BadArgument
 from reconnect.store import MemoryOutboxStore
 

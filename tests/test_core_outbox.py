@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reconnect.core.outbox import Outbox, Overflow
+from reconnect.core.bounds import Overflow
+from reconnect.core.outbox import Outbox
 from reconnect.errors import OutboxFull
 from reconnect.reasons import OutcomeStatus, Reason, RejectCode
 from tests.laws.signal_life import OutboxBench, raw

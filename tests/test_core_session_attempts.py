@@ -9,6 +9,7 @@ import pytest
 from tenacity import stop_after_attempt, wait_exponential
 
 from reconnect.core import inputs
+from reconnect.core.bounds import OutboxBounds
 from reconnect.core.frames import (
     GoingAway,
     Join,
@@ -17,7 +18,6 @@ from reconnect.core.frames import (
     Refused,
 )
 from reconnect.core.notices import Attempt, Disconnected, Reconnected, Reconnecting, Updated, UpdateKind
-from reconnect.core.outbox import OutboxBounds
 from reconnect.core.question import RetryAnswer, RetryQuestion
 from reconnect.reasons import OutcomeStatus, Reason, cause_of_close
 from reconnect.retry import RetryPolicy

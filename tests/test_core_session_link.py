@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconnect.core import inputs
+from reconnect.core.bounds import OutboxBounds
 from reconnect.core.effects import Send
 from reconnect.core.frames import (
     Accepted,
@@ -17,7 +18,6 @@ from reconnect.core.frames import (
     SendSignal,
 )
 from reconnect.core.notices import Reconnecting
-from reconnect.core.outbox import OutboxBounds
 from reconnect.errors import OutboxFull
 from reconnect.reasons import OutcomeStatus, Reason
 from tests.core_world import CoreWorld, Script, signal

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from reconnect import limits
+from reconnect.core.bounds import OutboxBounds
 from reconnect.core.frames import Capabilities
-from reconnect.core.outbox import OutboxBounds
 from reconnect.core.settings import SessionSettings
 
 

@@ -20,6 +20,7 @@ from reconnect.core.frames import (
     Handled,
     Ping,
     Pong,
+    Run,
     SendSignal,
 )
 from reconnect.reasons import Cause, CloseCode, Reason
@@ -53,6 +54,10 @@ def signal(serial: int, size: int = 1) -> SendSignal:
 def entry(position: int, size: int = 1) -> Entry:
     data = msgspec.Raw(b'"' + b"x" * size + b'"')
     return Entry(position=position, after=position - 1, what=EntryKind.SIGNAL, data=data)
+
+
+def in_a_row(after: int, *entries: Entry) -> Run:
+    return Run(after=after, entries=entries)
 
 
 def kinds(messages: list[list[Frame | bytes]]) -> list[str]:
@@ -89,7 +94,7 @@ def test_what_one_turn_produced_travels_together_control_first() -> None:
 GIVEN: dict[str, Callable[[Outlet], object]] = {
     "control": lambda outlet: outlet.control([Ping()]),
     "signals": lambda outlet: outlet.signals([Ping()]),
-    "entries": lambda outlet: outlet.entries([(entry(1), 0)]),
+    "entries": lambda outlet: outlet.entries(in_a_row(0, entry(1))),
     "stream frame": lambda outlet: outlet.stream_frame(1, b"media"),
 }
 
@@ -114,7 +119,7 @@ def test_nothing_is_written_for_nothing() -> None:
         stage = Stage(HUB)
         stage.outlet.control([])
         stage.outlet.signals([])
-        stage.outlet.entries([])
+        stage.outlet.entries(in_a_row(0))
         await clock.idle()
         assert stage.transport.sent == []
         stage.outlet.abort()
@@ -192,10 +197,10 @@ def test_a_small_limit_of_the_peer_is_kept() -> None:
 def test_entries_and_signals_keep_the_order_in_which_they_were_given() -> None:
     async def story(clock: FakeClock) -> None:
         stage = Stage(HUB)
-        stage.outlet.entries([(entry(1), 0), (entry(2), 1)])
+        stage.outlet.entries(in_a_row(0, entry(1), entry(2)))
         stage.outlet.signals([Ping()])
-        stage.outlet.entries([(entry(5), 2)])
-        stage.outlet.entries([])
+        stage.outlet.entries(in_a_row(2, entry(5)))
+        stage.outlet.entries(in_a_row(0))
         await clock.idle()
         assert kinds(stage.transport.read(MEMBER)) == ["Entry Entry", "Ping", "Entry"]
         assert [f.after for message in stage.transport.read(MEMBER) for f in message if isinstance(f, Entry)] == [0, 1, 2]
@@ -228,9 +233,9 @@ def test_a_claim_that_overtakes_is_no_lie() -> None:
     async def story(clock: FakeClock) -> None:
         stage = Stage(HUB)
         stage.transport.hold()
-        stage.outlet.entries([(entry(position, 9_000), position - 1) for position in (11, 12, 13)])
+        stage.outlet.entries(in_a_row(10, *[entry(position, 9_000) for position in (11, 12, 13)]))
         await clock.idle()
-        stage.outlet.entries([(entry(20), 13)])
+        stage.outlet.entries(in_a_row(13, entry(20)))
         stage.outlet.control([Accepted(serial=1, position=20), Pong(position=9), Pong(position=20)])
         stage.transport.release()
         await clock.idle()
@@ -256,16 +261,16 @@ def test_a_claim_counts_from_the_entries_that_came_while_a_batch_was_written() -
         stage = Stage(HUB)
         stage.transport.hold()
         stage.outlet.signals([Ping()])
-        stage.outlet.entries([(entry(11), 10)])
+        stage.outlet.entries(in_a_row(10, entry(11)))
         await clock.idle()  # the ping is being written
         stage.outlet.signals([Ping()])
-        stage.outlet.entries([(entry(12), 11)])
+        stage.outlet.entries(in_a_row(11, entry(12)))
         stage.transport.release()
         await clock.idle()
         stage.transport.hold()
         stage.outlet.signals([Ping()])
         await clock.idle()
-        stage.outlet.entries([(entry(13), 12)])
+        stage.outlet.entries(in_a_row(12, entry(13)))
         stage.outlet.control([Pong(position=13)])
         stage.transport.release()
         await clock.idle()
@@ -397,7 +402,7 @@ def test_a_failing_transport_is_told_once() -> None:
         await stage.ended()
         stage.outlet.control([Ping()])
         stage.outlet.signals([signal(2)])
-        stage.outlet.entries([(entry(1), 0)])
+        stage.outlet.entries(in_a_row(0, entry(1)))
         stage.outlet.close(1000, "")
         stage.outlet.abort()
         assert stage.told == [cause]
@@ -414,7 +419,7 @@ def test_close_writes_what_was_given_first() -> None:
         stage.outlet.close(CloseCode.GOING_AWAY, "bye")
         assert repr(stage.outlet) == "<Outlet closing control=0 waiting=1 stream=9>"
         stage.outlet.signals([signal(2)])
-        stage.outlet.entries([(entry(1), 0)])
+        stage.outlet.entries(in_a_row(0, entry(1)))
         stage.outlet.control([Ping()])
         stage.outlet.close(CloseCode.KICKED, "a second time")
         assert not stage.outlet.stream_frame(1, b"too late")

@@ -29,6 +29,7 @@ from reconnect.core.frames import (
     Join,
     Ping,
     Pong,
+    Run,
     SendSignal,
     StreamNumber,
     Unknown,
@@ -159,24 +160,26 @@ def entry(position: int, data: bytes = b'"hello"', **more: Any) -> Entry:
 
 def test_entries_carry_the_after_of_their_member() -> None:
     entries = [entry(7), entry(9, data=b'"\xc3\xa9"', type="chat"), entry(1000)]
-    for afters in ([6, 7, 9], [6, 8, 999], [0, 0, 0]):
-        pairs = list(zip(entries, afters, strict=True))
-        (message,) = HUB.encode_entries([pairs[:1], pairs[1:]], MANY)
-        read = MEMBER.decode(message)
+    for runs, afters in (
+        ([Run(after=6, entries=tuple(entries))], [6, 7, 9]),
+        ([Run(after=6, entries=tuple(entries[:1])), Run(after=8, entries=tuple(entries[1:]))], [6, 8, 9]),
+        ([Run(after=0, entries=(item,)) for item in entries], [0, 0, 0]),
+    ):
+        (message,) = HUB.encode_entries(runs, MANY)
         wanted = [msgspec.structs.replace(e, after=after) for e, after in zip(entries, afters, strict=True)]
-        assert spelled(read) == spelled(wanted)
+        assert spelled(MEMBER.decode(message)) == spelled(wanted)
     assert HUB.encode_entries([], MANY) == []
 
 
 def test_what_many_members_get_is_encoded_once() -> None:
-    """A turn's fan-out costs one encoding; other parcels, and another limit, cost their own."""
+    """A turn's fan-out costs one encoding; other runs, and another limit, cost their own."""
     dialect = HubDialect("hub")
-    first, second = ((entry(1), 0),), ((entry(2), 1),)
+    first, second = Run(after=0, entries=(entry(1),)), Run(after=1, entries=(entry(2),))
     messages = dialect.encode_entries([first, second], MANY)
     assert dialect.encode_entries([first, second], MANY) is messages
     assert len(dialect.encode_entries([first, second], 40)) == 2
-    assert spelled(MEMBER.decode(dialect.encode_entries([first], MANY)[0])) == spelled([first[0][0]])
-    assert spelled(MEMBER.decode(dialect.encode_entries([second], MANY)[0])) == spelled([second[0][0]])
+    assert spelled(MEMBER.decode(dialect.encode_entries([first], MANY)[0])) == spelled(first.entries)
+    assert spelled(MEMBER.decode(dialect.encode_entries([second], MANY)[0])) == spelled(second.entries)
     assert dialect.encode_entries([second, first], MANY) != messages
 
 

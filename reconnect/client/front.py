@@ -11,7 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 from reconnect.audit import Auditor
-from reconnect.client.acknowledging import Acknowledgements
+from reconnect.client.acknowledging import Acknowledgements, AckStream
 from reconnect.client.desk import StreamDesk
 from reconnect.client.observers import SESSION_NAMES, Observers, name_of
 from reconnect.client.receipt import Receipt, settle
@@ -47,6 +47,8 @@ class Front:
         self.requests = Requests(core.counts, report=self._observer_failed)
         self.acknowledgements: Acknowledgements
         self.desk: StreamDesk
+        self._caught_up: Callable[[], None]
+        self._iterated = False  # somebody iterates over signals, or did when the last ones came
         self._stalled = False  # it was said that nothing more comes until somebody acknowledges
 
     def __repr__(self) -> str:
@@ -55,6 +57,7 @@ class Front:
     def attach(self, driver: Driver, session: ref[Any]) -> None:
         """Take the driver that this listens to, and the session that it is for."""
         self.acknowledgements = Acknowledgements(acknowledged=driver.consumed)
+        self._caught_up = driver.consumed
         self.requests.attach(session)
         self.desk = StreamDesk(driver, calls=self.calls, conditions=self.conditions, observers=self._stream_observers)
 
@@ -100,18 +103,30 @@ class Front:
 
     def deliver(self, signals: Deliver) -> None:
         """Pass signals on to those who observe them, and to iterators; whoever comes meanwhile gets those that follow."""
-        observers, iterators, manual = self.observers, self.iterators, self.acknowledgements
         if [entry for entry in signals.entries if entry.to is not None]:
             signals = self.requests.take(signals)
-        if not iterators and not manual and not observers.hear_signals:
+        self._iterated = bool(self.iterators or self.acknowledgements)
+        tell = self.observers.tell_signal
+        if not self._iterated and not self.observers.hear_signals:
             return
         for notice in signals.notices():
-            if manual:
-                manual.put(notice.signal)
-            if iterators:
-                for iterator in tuple(iterators):
+            if self._iterated:
+                self.acknowledgements.put(notice.signal)
+                for iterator in tuple(self.iterators):
                     iterator._put(notice.signal)
-            observers.tell_signal(notice)
+            tell(notice)
+
+    def iterate(self, kind: str | None) -> SignalStream:
+        """Return an iterator over the signals to come."""
+        stream = SignalStream(kind, caught_up=self._caught_up)
+        self.iterators[stream] = None
+        self._iterated = True
+        return stream
+
+    def iterate_manually(self, kind: str | None) -> AckStream:
+        """Return an iterator whose reader acknowledges."""
+        self._iterated = True
+        return self.acknowledgements.stream(kind)
 
     def settle(self, serials: tuple[int, ...], outcome: Outcome) -> None:
         """Complete receipts."""

@@ -9,7 +9,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from reconnect import limits
-from reconnect.core.outbox import OutboxBounds, Overflow
+from reconnect.core.bounds import OutboxBounds, Overflow
 from reconnect.core.submission import check_text
 from reconnect.errors import BadArgument
 from reconnect.ports import Clock, OutboxStore

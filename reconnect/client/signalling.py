@@ -79,6 +79,8 @@ class Signalling(Observed):
         size = len(encoded) + len(kind)
         if size > self._outbox.bounds.size:
             raise self._too_large(size)
+        # Only a time to live and an audit ask what time it is.
+        at = 0.0 if ttl is None and self._witness is None else self._clock.now()
         try:
             serial, effects = self._core.submit(
                 encoded,
@@ -86,7 +88,7 @@ class Signalling(Observed):
                 None if to is None else check_to(to),
                 None if ttl is None else check_ttl(ttl),
                 retry_after_reconnect,
-                (at := self._clock.now()),
+                at,
                 session_only,
             )
         except OutboxFull:
@@ -182,12 +184,10 @@ class Signalling(Observed):
         """
         kind = None if type is None else check_type(type)
         if ack == "manual":
-            return self._front.acknowledgements.stream(kind)
+            return self._front.iterate_manually(kind)
         if ack != "auto":
             raise BadArgument(f"ack is 'auto' or 'manual', and this is {ack!r}")
-        stream = SignalStream(kind, caught_up=self._driver.consumed)
-        self._front.iterators[stream] = None
-        return stream
+        return self._front.iterate(kind)
 
     # -- asking and answering ----------------------------------------------------------------------------------------------------
 

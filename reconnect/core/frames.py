@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from reconnect.reasons import Reason, RejectCode, ResumeRefusal
 from reconnect.record import Record
@@ -153,7 +154,8 @@ class Join(Guarded, Frame, tag="join", kw_only=True):
     features: tuple[str, ...] = ()
 
 
-class SendSignal(Frame, tag="signal", kw_only=True):
+# As an entry, one of a great many, and part of no cycle: the garbage collector need not look at it.
+class SendSignal(Frame, tag="signal", kw_only=True, gc=False):
     """One signal; serials of a sender ascend, holes are allowed. `repeat` marks one that may have been sent before."""
 
     serial: Count
@@ -278,7 +280,7 @@ class EntryKind(StrEnum):
     MUTED = "muted"  # a stream's `muted` changed
 
 
-class Entry(Frame, tag="entry", kw_only=True):
+class Entry(Frame, tag="entry", kw_only=True, gc=False):
     """One entry of the session's log. `after` is the position of the previous entry for this member.
 
     SIGNAL has connection (None from the server), sender, serial, type, data, to, and `echo`, False where its sender asked not
@@ -300,6 +302,21 @@ class Entry(Frame, tag="entry", kw_only=True):
     member: Member | None = None
     stream: Stream | None = None
     reason: Reason | None = None
+
+
+class Run(Record, kw_only=True):
+    """Entries in a row, as a member is handed them: the first follows `after`, and each of the others the one before it."""
+
+    after: int
+    entries: tuple[Entry, ...]
+
+    def frames(self) -> list[Entry]:
+        """Return the entries, each with the `after` that is right for that member."""
+        after, frames = self.after, []
+        for entry in self.entries:
+            frames.append(entry if entry.after == after else replace(entry, after=after))
+            after = entry.position
+        return frames
 
 
 class Done(Frame, tag="done", kw_only=True):

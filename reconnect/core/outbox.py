@@ -17,12 +17,11 @@ from __future__ import annotations
 import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from enum import StrEnum
 
 import msgspec
 
-from reconnect import limits
 from reconnect.core import outcomes
+from reconnect.core.bounds import OutboxBounds, Overflow
 from reconnect.core.effects import Effect, Forget, Settle
 from reconnect.core.frames import Rejection, SendSignal
 from reconnect.core.notices import Outcome
@@ -30,25 +29,6 @@ from reconnect.core.rows import Place, Row
 from reconnect.core.suspicion import Suspicion
 from reconnect.errors import OutboxFull
 from reconnect.reasons import OutcomeStatus, Reason
-from reconnect.record import Record
-
-
-class Overflow(StrEnum):
-    """What happens to a signal that finds the outbox full."""
-
-    RAISE = "raise"
-    DROP_OLDEST = "drop_oldest"
-    DROP_NEWEST = "drop_newest"
-    WAIT = "wait"  # raises as well; `signal_when_room()` is for who would rather wait
-
-
-class OutboxBounds(Record, kw_only=True):
-    """How much an outbox holds, and what happens beyond it. `in_flight` bounds what is sent and unjudged."""
-
-    signals: int = limits.OUTBOX_SIGNALS
-    size: int = limits.OUTBOX_BYTES
-    in_flight: int = limits.IN_FLIGHT
-    overflow: Overflow = Overflow.RAISE
 
 
 class Outbox:
@@ -165,13 +145,16 @@ class Outbox:
 
     def unstored(self) -> tuple[Row, ...]:
         """Return the rows that were submitted since the last call, for the store."""
+        waiting, announced = self._waiting, self._announced
+        self._announced = self._next_serial - 1
+        if waiting and not self._gone_waiting and waiting[0].serial > announced:  # as most of the time
+            return tuple(waiting)
         rows: list[Row] = []
-        for row in reversed(self._waiting):
-            if row.serial <= self._announced:
+        for row in reversed(waiting):
+            if row.serial <= announced:
                 break
             if row.place is Place.WAITING:
                 rows.append(row)
-        self._announced = self._next_serial - 1
         return tuple(reversed(rows))
 
     def stored(self, serial: int) -> None:
@@ -183,58 +166,74 @@ class Outbox:
     def release(self, at: float) -> tuple[tuple[SendSignal, ...], list[Effect]]:
         """Return the signals to hand to the transport now, oldest first, as far as the window and the store allow."""
         effects = self.expire(at)  # a wake-up may be late: what ran out before it is not sent all the same
-        frames: list[SendSignal] = []
-        waiting, flight, stored, raw = self._waiting, self._flight, self._stored, msgspec.Raw
         room = self.bounds.in_flight
         if self._suspicion.losses:
             room = self._suspicion.room(self.settled_up_to + 1, room)
-        room -= len(flight)
+        rows = self._due(room - len(self._flight))
+        self._flight.extend(rows)
+        frames, raw = [], msgspec.Raw
+        for row in rows:
+            row.place = Place.FLIGHT
+            row.sends += 1
+            ttl = None if row.expires_at is None else row.expires_at - at
+            frames.append(SendSignal(serial=row.serial, type=row.type, data=raw(row.data), to=row.to, ttl=ttl, repeat=row.doubt))
+        self._say(rows, "sent")
+        if frames:
+            self._suspicion.sent(at)
+        if not self._acknowledged:
+            rows = list(self._flight)
+            self._flight.clear()
+            effects += self._settle(rows, outcomes.WRITTEN, "unjudged")
+        return tuple(frames), effects
+
+    def _due(self, room: int) -> list[Row]:
+        """Take what waits and is stored, `room` rows at most."""
+        waiting, stored = self._waiting, self._stored
+        if waiting and not self._gone_waiting and len(waiting) <= room and waiting[-1].serial <= stored:  # as most of the time
+            rows = list(waiting)
+            waiting.clear()
+            return rows
+        rows = []
         while waiting:
             row = waiting[0]
             if row.place is Place.GONE:
                 self._gone_waiting -= 1
-            elif room > 0 and row.serial <= stored:
-                room -= 1
-                row.place = Place.FLIGHT
-                row.sends += 1
-                flight.append(row)
-                ttl = None if row.expires_at is None else row.expires_at - at
-                frames.append(
-                    SendSignal(serial=row.serial, type=row.type, data=raw(row.data), to=row.to, ttl=ttl, repeat=row.doubt)
-                )
+            elif len(rows) < room and row.serial <= stored:
+                rows.append(row)
             else:
                 break
             waiting.popleft()
-        self._say(flight, "sent", last=len(frames))
-        if frames:
-            self._suspicion.sent(at)
-        if not self._acknowledged:
-            rows = list(flight)
-            flight.clear()
-            effects += self._settle(rows, outcomes.WRITTEN, "unjudged")
-        return tuple(frames), effects
+        return rows
 
     def judge(self, serial: int, rejected: Iterable[Rejection]) -> list[Effect] | None:
         """Settle everything in flight up to `serial`; return None if the hub judges what was never sent."""
         if not self.can_be_judged(serial):
             return None
-        refused = {rejection.serial: rejection for rejection in rejected}
-        delivered: list[Row] = []
         effects: list[Effect] = []
-        flight = self._flight
-        while flight and flight[0].serial <= serial:
-            row = flight.popleft()
-            if not refused or (rejection := refused.get(row.serial)) is None:
-                delivered.append(row)
-                continue
-            # Refused by this hub; an earlier life of it may have taken what is in doubt.
-            outcome = Outcome(status=OutcomeStatus.REJECTED, code=rejection.code, reason=None, possibly_sent=row.doubt)
-            effects += self._settle((row,), outcome, "rejected")
-        if delivered:
-            effects += self._settle(delivered, outcomes.DELIVERED, "accepted")
+        judged = self._judged(serial)
+        refused = {rejection.serial: rejection for rejection in rejected}
+        for row in judged if refused else ():
+            if (rejection := refused.get(row.serial)) is not None:
+                # Refused by this hub; an earlier life of it may have taken what is in doubt.
+                outcome = Outcome(status=OutcomeStatus.REJECTED, code=rejection.code, reason=None, possibly_sent=row.doubt)
+                effects += self._settle((row,), outcome, "rejected")
+        delivered = [row for row in judged if row.serial not in refused] if refused else judged
+        effects += self._settle(delivered, outcomes.DELIVERED, "accepted")
         if effects:
             self._suspicion.judged()
         return effects
+
+    def _judged(self, serial: int) -> list[Row]:
+        """Take what is in flight up to `serial`."""
+        flight = self._flight
+        if flight and flight[-1].serial <= serial:
+            rows = list(flight)
+            flight.clear()
+            return rows
+        rows = []
+        while flight and flight[0].serial <= serial:
+            rows.append(flight.popleft())
+        return rows
 
     def can_be_judged(self, serial: int) -> bool:
         """True if every signal up to `serial` was handed to some transport, or is gone."""
@@ -366,17 +365,14 @@ class Outbox:
         self._gone_waiting += len(rows)
         return self._settle(rows, outcome, event)
 
-    def _settle(self, rows: Iterable[Row], outcome: Outcome, event: str) -> list[Effect]:
-        serials = []
-        size = 0
+    def _settle(self, rows: Sequence[Row], outcome: Outcome, event: str) -> list[Effect]:
+        if not rows:
+            return []
+        serials = [row.serial for row in rows]
+        self.size -= sum([len(row.data) + len(row.type) for row in rows])
         for row in rows:
             row.place = Place.GONE
-            size += len(row.data) + len(row.type)
             row.data = b""
-            serials.append(row.serial)
-        if not serials:
-            return []
-        self.size -= size
         self.pending -= len(serials)
         self.counts[outcome.status] += len(serials)
         kept = serials if max(serials) <= self._announced else [serial for serial in serials if serial <= self._announced]
@@ -386,8 +382,7 @@ class Outbox:
         settled: list[Effect] = [Settle(serials=tuple(serials), outcome=outcome)]
         return [*settled, Forget(serials=tuple(kept))] if kept else settled
 
-    def _say(self, rows: Sequence[Row], event: str, *, last: int | None = None) -> None:
-        """Tell the trace of rows, or only of the `last` ones."""
+    def _say(self, rows: Iterable[Row], event: str) -> None:
         if self._trace is not None:
-            for row in list(rows)[0 if last is None else len(rows) - last :]:
+            for row in rows:
                 self._trace(row.serial, event)

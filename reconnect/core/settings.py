@@ -7,8 +7,8 @@ from typing import Final
 import msgspec
 
 from reconnect import limits
+from reconnect.core.bounds import OutboxBounds
 from reconnect.core.frames import Capabilities
-from reconnect.core.outbox import OutboxBounds
 from reconnect.record import Record
 
 DURATIONS: Final = frozenset({"settings.attempt_deadline", "settings.close_timeout", "settings.stable_after"})

@@ -150,7 +150,7 @@ class Shell:
 
     def _send_entries(self, effect: do.SendEntries) -> None:
         for link in effect.links:
-            self.attended[link].outlet.entries(effect.pairs)
+            self.attended[link].outlet.entries(effect.run)
 
     def _close_link(self, effect: do.CloseLink) -> None:
         self.attended[effect.link].close(effect.code, effect.detail, abort=effect.abort)

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from reconnect.core.frames import Entry
 from reconnect.ports import Appended
@@ -47,11 +47,8 @@ class MemorySessionLog:
         """Put entries behind the session's last one, and tell `done` their positions before returning."""
         epoch, head = self._heads.get(session) or (self._epoch(), 0)
         self._heads[session] = epoch, head + len(entries)
-        placed = tuple(
-            msgspec.structs.replace(entry, position=position, after=position - 1)
-            for position, entry in enumerate(entries, head + 1)
-        )
-        done(Appended(epoch=epoch, entries=placed))
+        placed = [replace(entry, position=position, after=position - 1) for position, entry in enumerate(entries, head + 1)]
+        done(Appended(epoch=epoch, entries=tuple(placed)))
 
     def forget(self, session: str) -> None:
         """End this life of the session's log."""

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, groupby
 from typing import Final, Protocol, cast
 
 import msgspec
 
-from reconnect.core.frames import Accepted, Frame, GoingAway, Goodbye, Pong
+from reconnect.core.frames import Accepted, Frame, GoingAway, Goodbye, Pong, Run
 from reconnect.errors import TransportFailed
 from reconnect.limits import (
     BATCH_BYTES,
@@ -36,7 +36,7 @@ from reconnect.limits import (
 )
 from reconnect.ports import Dialect, Transport
 from reconnect.reasons import Cause, Reason
-from reconnect.wire import Pairs, pack_stream_frame
+from reconnect.wire import pack_stream_frame
 
 _STALLED: Final = 256  # control frames that wait before their size is looked at; a writer that moves never lets so many wait
 
@@ -44,7 +44,7 @@ _STALLED: Final = 256  # control frames that wait before their size is looked at
 class EntryDialect(Dialect, Protocol):
     """A dialect that writes a log's entries for many members."""
 
-    def encode_entries(self, parcels: Sequence[Pairs], message_bytes: int) -> list[str]: ...
+    def encode_entries(self, runs: Sequence[Run], message_bytes: int) -> list[str]: ...
 
 
 class Lane:
@@ -74,7 +74,7 @@ class Outlet:
         self.message_bytes = message_bytes
         self._on_ended: Callable[[Cause], None] | None = on_ended
         self._control_frames: list[Frame] = []
-        self._waiting: list[Sequence[Frame] | Pairs] = []
+        self._waiting: list[Sequence[Frame] | Run] = []
         self._control, self._batches, self._stream = Lane(), Lane(), Lane()
         self._written_up_to: int | None = None  # while entries wait: the position of the last one that was written
         self._closing: tuple[int, str] | None = None
@@ -85,7 +85,7 @@ class Outlet:
 
     def __repr__(self) -> str:
         state = "ended" if self._ended else "closing" if self._closing else "open"
-        waiting = sum(map(len, self._waiting))
+        waiting = sum(len(some.entries if isinstance(some, Run) else some) for some in self._waiting)
         return f"<Outlet {state} control={self.control_backlog} waiting={waiting} stream={self.stream_backlog}>"
 
     @property
@@ -121,15 +121,12 @@ class Outlet:
             self._waiting.append(tuple(frames))
             self._work.set()
 
-    def entries(self, pairs: Pairs) -> None:
-        """Write entries of a log, each with the `after` that is right for this member; the dialect must know how.
-
-        Hand the same tuple to every outlet that it is for: it is then encoded once.
-        """
-        if pairs and not (self._ended or self._closing):
+    def entries(self, run: Run) -> None:
+        """Write entries of a log; the dialect must know how. The same run is encoded once, for all outlets that it is for."""
+        if run.entries and not (self._ended or self._closing):
             if self._written_up_to is None:
-                self._written_up_to = pairs[0][1]
-            self._waiting.append(tuple(pairs))
+                self._written_up_to = run.after
+            self._waiting.append(run)
             self._work.set()
 
     def stream_frame(self, number: int, payload: bytes | memoryview) -> bool:
@@ -214,7 +211,7 @@ class Outlet:
                 self._fit(len(message), asyncio.get_running_loop().time() - began)
             lane.unwritten = max(0, lane.unwritten - len(message))  # an abort meanwhile has emptied the lane
             if lane is self._batches and not lane.messages:
-                self._written_up_to = next((first[1] for first, *_ in self._waiting if isinstance(first, tuple)), None)
+                self._written_up_to = next((some.after for some in self._waiting if isinstance(some, Run)), None)
         elif self._closing:
             await self._transport.close(*self._closing)
             self._end(politely=True)
@@ -255,10 +252,11 @@ class Outlet:
 
     def _encode_waiting(self) -> None:
         size = min(self._batch_bytes, self.message_bytes)
-        for are_entries, parcels in groupby(self._waiting, lambda parcel: isinstance(parcel[0], tuple)):
+        for are_entries, parcels in groupby(self._waiting, lambda parcel: isinstance(parcel, Run)):
             if are_entries:
                 dialect = cast(EntryDialect, self._dialect)
-                self._batches.put(dialect.encode_entries(cast(list[Pairs], list(parcels)), size))
+                self._batches.put(dialect.encode_entries(cast(list[Run], list(parcels)), size))
             else:
-                self._batches.put(self._dialect.encode(cast(list[Frame], list(chain.from_iterable(parcels))), size))
+                frames = chain.from_iterable(cast(Iterable[Sequence[Frame]], parcels))
+                self._batches.put(self._dialect.encode(list(frames), size))
         self._waiting.clear()

@@ -14,11 +14,12 @@ from typing import Any
 import msgspec
 
 from reconnect.chart import Statechart, StepVerdict, load_chart, runner_for
+from reconnect.core.bounds import OutboxBounds, Overflow
 from reconnect.core.durable import DurableOutbox
 from reconnect.core.effects import Effect, Forget, Settle
 from reconnect.core.frames import Rejection, SendSignal
 from reconnect.core.notices import Outcome
-from reconnect.core.outbox import Outbox, OutboxBounds, Overflow
+from reconnect.core.outbox import Outbox
 from reconnect.reasons import Reason, RejectCode
 
 Move = tuple[int, str, bool]  # serial, an event or an outcome's status, and whether it is an outcome

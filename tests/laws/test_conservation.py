@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from reconnect import NotConnected, Outbox, OutboxFull, Receipt, RetryPolicy
+from reconnect.core.bounds import Overflow
 from reconnect.core.notices import SESSION_NOTICES
-from reconnect.core.outbox import Overflow
 from reconnect.testing import assert_replays
 from tests.stories.stage import Member, Stage, story
 

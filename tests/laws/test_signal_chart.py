@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from msgspec.structs import replace
 
 from reconnect.chart import Ignore, Statechart, StepVerdict, load_chart
-from reconnect.core.outbox import Overflow
+from reconnect.core.bounds import Overflow
 from reconnect.errors import OutboxFull
 from reconnect.reasons import OutcomeStatus, Reason
 from tests.laws.signal_life import Move, OutboxBench, replay

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from reconnect.chart import EventKind, StepVerdict, load_chart
 from reconnect.core import inputs
 from reconnect.core.actions import Moment
+from reconnect.core.bounds import OutboxBounds, Overflow
 from reconnect.core.effects import CloseTransport, Note, Refuse
 from reconnect.core.frames import Goodbye, Stream, WantAnswer
 from reconnect.core.notices import Attempt, Notice
-from reconnect.core.outbox import OutboxBounds, Overflow
 from reconnect.errors import IllegalTransition
 from reconnect.reasons import Reason
 from tests.core_world import COMING_AND_GOING, CoreWorld, signal, welcome

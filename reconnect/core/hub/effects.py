@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from reconnect.chart.run import Step
-from reconnect.core.frames import Entry, Frame, Join
+from reconnect.core.frames import Entry, Frame, Join, Run
 from reconnect.reasons import RejectCode
 from reconnect.record import Record
 
@@ -30,10 +30,10 @@ class SendTo(HubEffect, kw_only=True):
 
 
 class SendEntries(HubEffect, kw_only=True):
-    """Hand entries to these links, in order, each with the position of the one before it for that member."""
+    """Hand these links a run of entries."""
 
     links: tuple[int, ...]
-    pairs: tuple[tuple[Entry, int], ...]
+    run: Run
 
 
 class CloseLink(HubEffect, kw_only=True):

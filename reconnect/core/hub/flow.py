@@ -6,6 +6,7 @@ about. Then one run of entries, with one chain of `after`, serves all who were s
 
 from __future__ import annotations
 
+from reconnect.core.frames import Run
 from reconnect.core.hub.effects import SendEntries
 from reconnect.core.hub.links import Link
 from reconnect.core.hub.sessions import HubSession
@@ -17,13 +18,14 @@ def pump(hub: HubState, session: HubSession, link: Link) -> None:
     tail = session.tail
     if link.deaf or link.cursor >= tail.end:
         return
-    pairs, link.cursor = tail.take(link.cursor, link.connection, link.last, hub.settings.window - len(link.sent))
+    entries, link.cursor = tail.take(link.cursor, link.connection, hub.settings.window - len(link.sent))
     link.told = max(link.told, tail.before(link.cursor))
-    if pairs:
-        link.last = pairs[-1][0].position
-        link.sent.extend([entry.position for entry, _ in pairs])
-        hub.counts["entries_sent"] += len(pairs)
-        hub.emit(SendEntries(links=(link.number,), pairs=tuple(pairs)))
+    if entries:
+        run = Run(after=link.last, entries=tuple(entries))
+        link.last = entries[-1].position
+        link.sent.extend([entry.position for entry in entries])
+        hub.counts["entries_sent"] += len(entries)
+        hub.emit(SendEntries(links=(link.number,), run=run))
 
 
 def fan_out(hub: HubState, session: HubSession, start: int) -> int:
@@ -31,7 +33,8 @@ def fan_out(hub: HubState, session: HubSession, start: int) -> int:
     tail, window = session.tail, hub.settings.window
     end, lowest = tail.end, tail.end
     apart = tail.left_out(start)
-    positions = tail.positions(start)
+    entries = tail.since(start)
+    positions = [entry.position for entry in entries]
     sharing: dict[int, list[int]] = {}
     for link in session.links.values():
         if link.deaf or not link.welcomed:
@@ -46,7 +49,7 @@ def fan_out(hub: HubState, session: HubSession, start: int) -> int:
         lowest = min(lowest, link.cursor)
     for last, links in sharing.items():
         hub.counts["entries_sent"] += len(positions) * len(links)
-        hub.emit(SendEntries(links=tuple(links), pairs=tail.run(start, last)))
+        hub.emit(SendEntries(links=tuple(links), run=Run(after=last, entries=entries)))
     return lowest
 
 

@@ -7,6 +7,7 @@ ignored and counted. Nothing is read behind a goodbye.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final, cast
 
 from msgspec.structs import replace
 
@@ -21,6 +22,8 @@ from reconnect.core.hub.signals import take_signals
 from reconnect.core.hub.state import HubState
 from reconnect.reasons import CloseCode, Reason
 
+_SIGNALS: Final = {SendSignal}
+
 
 def read(hub: HubState, link: Link, frames: Sequence[Frame], at: float) -> None:
     """Read the frames of one message; signals in a row travel to the log as one item."""
@@ -29,6 +32,9 @@ def read(hub: HubState, link: Link, frames: Sequence[Frame], at: float) -> None:
         return
     if link.unproven and link.session is not None:
         _prove(link.session, link)
+    if link.welcomed and link.session is not None and set(map(type, frames)) == _SIGNALS:  # as most messages are
+        take_signals(hub, link.session, link, cast(Sequence[SendSignal], frames))
+        return
     run: list[SendSignal] = []
     for index, frame in enumerate(frames):
         if type(frame) is SendSignal and link.welcomed:

@@ -87,11 +87,10 @@ class HubSession:
 
     def trim(self, at: float, unsent: int) -> None:
         """Keep the tail within its bounds, and let go of senders of whom nothing is left."""
-        gone = self.tail.trim(at, unsent)
-        for entry in gone:
-            if entry.what is not EntryKind.SIGNAL:
-                self.then.apply(entry)
-        for sender in [*self._orphans] if gone else ():
+        start = self.tail.start
+        for change in self.tail.trim(at, unsent):
+            self.then.apply(change)
+        for sender in [*self._orphans] if self.tail.start > start else ():
             self._bury(sender)
 
     def restart(self, epoch: str, position: int) -> None:

@@ -31,24 +31,24 @@ def take_signals(hub: HubState, session: HubSession, link: Link, frames: Sequenc
     repeats: list[int] = []
     may = session.members[link.connection].role in SPEAKERS
     room = hub.settings.under_way - ledger.under_way
-    data_bytes, known = hub.settings.data_bytes, ""
-    taken = ledger.taken
+    most, taken = hub.settings.data_bytes, ledger.taken
     for frame in frames:
-        serial = frame.serial
+        serial, data = frame.serial, frame.data
         if serial <= taken:
             repeats.append(serial)
             continue
         taken = serial
-        plain = frame.to is None and frame.ttl is None and (frame.type == known or is_type(frame.type))
-        if plain and may and room > 0 and len(frame.data) <= data_bytes:
-            known = frame.type
+        if frame.type != template.type and is_type(frame.type):
+            template = replace(template, type=frame.type)  # what is typed alike comes in a row
+        plain = frame.type == template.type and frame.to is None and frame.ttl is None and len(data) <= most
+        if plain and may and room > 0:
             room -= 1
-            entries.append(replace(template, serial=serial, type=known, data=frame.data, repeat=frame.repeat))
+            entries.append(replace(template, serial=serial, data=data, repeat=frame.repeat))
         elif (problem := _problem(hub, session, frame, may, room)) is not None:
             rejected.append(Rejection(serial=serial, code=problem[0], detail=problem[1]))
         else:
             room -= 1
-            entries.append(replace(template, serial=serial, type=frame.type, data=frame.data, repeat=frame.repeat, to=frame.to))
+            entries.append(replace(template, serial=serial, type=frame.type, data=data, repeat=frame.repeat, to=frame.to))
     ledger.taken = taken
     ledger.under_way += len(frames)
     hub.counts["repeats"] += len(repeats)

@@ -20,23 +20,27 @@ from reconnect.core.hub.settings import HubSettings
 
 # (True, connection): for this one only; (False, connection): for all but this one; None: for all.
 Audience = tuple[bool, str] | None
-Pair = tuple[Entry, int]
 
 # Trimmed entries stay in the lists until there are this many: moving the rest down is then paid by them.
 CHUNK = 256
 
 
-def audience(entry: Entry) -> Audience:
-    """Return whom an entry is for."""
-    match entry.what:
-        case EntryKind.SIGNAL:
-            return _audience_of_signal(entry)
-        case EntryKind.MUTED:
-            return None
-        case EntryKind.PUBLISHED | EntryKind.UNPUBLISHED if entry.stream is not None:
-            return (False, entry.stream.connection)
-        case _:
-            return (False, entry.connection or "")
+def audiences(entries: Sequence[Entry]) -> list[Audience]:
+    """Return whom entries are for: all of them signals, or one about a member."""
+    if entries[0].what is not EntryKind.SIGNAL:
+        return [_audience_of_change(entry) for entry in entries]
+    whom: list[Audience] = []
+    others: Audience = None  # than the connection that is speaking: one that says much says so once
+    for signal in entries:
+        if signal.to is not None:
+            whom.append((True, signal.to))
+        elif signal.echo or signal.connection is None:
+            whom.append(None)
+        else:
+            if others is None or others[1] != signal.connection:
+                others = (False, signal.connection)
+            whom.append(others)
+    return whom
 
 
 class Tail:
@@ -86,11 +90,9 @@ class Tail:
 
     def add(self, entries: Sequence[Entry], at: float) -> None:
         """Take entries that the log stored; they are all signals, or one about a member."""
+        self._whom += audiences(entries)
         if entries[0].what is EntryKind.SIGNAL:
-            self._whom += [_audience_of_signal(entry) for entry in entries]
             self._signals += len(entries)
-        else:
-            self._whom += [audience(entry) for entry in entries]
         sizes = [len(entry.data) + limits.ENTRY_OVERHEAD_BYTES for entry in entries]
         self._sizes += sizes
         self._bytes += sum(sizes)
@@ -99,7 +101,10 @@ class Tail:
         self.head = entries[-1].position
 
     def trim(self, at: float, unsent: int) -> Sequence[Entry]:
-        """Let go of what the bounds ask for, and return it; `unsent` is the lowest index that somebody is still to be sent."""
+        """Let go of what the bounds ask for, and return what told of members in it.
+
+        `unsent` is the lowest index that somebody is still to be sent.
+        """
         upto = max(self._hard(at), self._soft(unsent))
         if upto <= self.start:
             return ()
@@ -107,7 +112,7 @@ class Tail:
         gone = self._entries[low:high]
         self._bytes -= sum(self._sizes[low:high])
         self.floor = gone[-1].position
-        self._remember(gone, self._whom[low:high])
+        changes = self._remember(gone, self._whom[low:high])
         self.start = upto
         if high >= CHUNK:
             self._base = upto
@@ -115,7 +120,7 @@ class Tail:
             del self._whom[:high]
             del self._sizes[:high]
             del self._at[:high]
-        return gone
+        return changes
 
     def forget(self, connection: str) -> None:
         """This connection will not read on."""
@@ -143,17 +148,19 @@ class Tail:
             index += 1
         return index + self._base
 
-    def _remember(self, gone: list[Entry], audiences: list[Audience]) -> None:
-        """Count what was trimmed, and note for whom it was."""
-        if self._signals == self.end - self.start and not any(audiences):
-            self._signals -= len(gone)
-            self._all = self.floor
-            return
-        self._signals -= sum([entry.what is EntryKind.SIGNAL for entry in gone])
+    def _remember(self, gone: list[Entry], audiences: list[Audience]) -> list[Entry]:
+        """Count what was trimmed, and note for whom it was; return what was no signal."""
+        only_signals = self._signals == self.end - self.start
+        changes = [] if only_signals else [entry for entry in gone if entry.what is not EntryKind.SIGNAL]
+        self._signals -= len(gone) - len(changes)
         # The last position for each audience is all that counts, in the order of positions.
+        if len(set(audiences)) == 1:
+            self._mark(self.floor, audiences[0])
+            return changes
         last = dict(zip(audiences, [entry.position for entry in gone], strict=True))
         for whom, position in sorted(last.items(), key=itemgetter(1)):
             self._mark(position, whom)
+        return changes
 
     def _mark(self, position: int, whom: Audience) -> None:
         if whom is None:
@@ -191,43 +198,40 @@ class Tail:
 
     def left_out(self, start: int) -> frozenset[str] | None:
         """Return for whom some entry from this index on is not; None if some entry is for one connection only."""
-        special = [whom for whom in self._whom[start - self._base :] if whom is not None]
+        special = {whom for whom in self._whom[start - self._base :] if whom is not None}
         if any(only for only, _ in special):
             return None
         return frozenset(connection for _, connection in special)
 
-    def run(self, start: int, last: int) -> tuple[Pair, ...]:
-        """Return all entries from `start` on, each with the position of the one before it; `last` precedes the first."""
-        entries = self._entries[start - self._base :]
-        return tuple(zip(entries, [last, *[entry.position for entry in entries]], strict=False))
+    def since(self, start: int) -> tuple[Entry, ...]:
+        """Return all entries from this index on."""
+        return tuple(self._entries[start - self._base :])
 
-    def positions(self, start: int) -> list[int]:
-        """Return the positions from this index on."""
-        return [entry.position for entry in self._entries[start - self._base :]]
-
-    def take(self, cursor: int, connection: str, last: int, room: int) -> tuple[list[Pair], int]:
+    def take(self, cursor: int, connection: str, room: int) -> tuple[list[Entry], int]:
         """Return at most `room` entries for this connection from `cursor` on, and the cursor behind them.
 
         Entries that are not for it are passed over, also behind the last one that there was room for.
         """
-        pairs: list[Pair] = []
+        taken: list[Entry] = []
         entries, whom = self._entries, self._whom
         for index in range(cursor - self._base, len(entries)):
             who = whom[index]
             if who is None or (who[1] == connection) is who[0]:
                 if room <= 0:
-                    return pairs, index + self._base
+                    return taken, index + self._base
                 room -= 1
-                entry = entries[index]
-                pairs.append((entry, last))
-                last = entry.position
-        return pairs, self.end
+                taken.append(entries[index])
+        return taken, self.end
 
 
-def _audience_of_signal(entry: Entry) -> Audience:
-    if entry.to is not None:
-        return (True, entry.to)
-    return None if entry.echo or entry.connection is None else (False, entry.connection)
+def _audience_of_change(entry: Entry) -> Audience:
+    match entry.what:
+        case EntryKind.MUTED:
+            return None
+        case EntryKind.PUBLISHED | EntryKind.UNPUBLISHED if entry.stream is not None:
+            return (False, entry.stream.connection)
+        case _:
+            return (False, entry.connection or "")
 
 
 def _position(entry: Entry) -> int:

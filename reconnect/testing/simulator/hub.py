@@ -156,7 +156,7 @@ class SimulatedHub:
             self.world.network.send(wire, wire.down, frames)
 
     def _send_entries(self, effect: do.SendEntries) -> None:
-        frames = tuple(replace(entry, after=after) for entry, after in effect.pairs)
+        frames = tuple(effect.run.frames())
         self.world.hit_if(Quirk.TINY_WINDOW, len(frames) >= self.world.settings.window)
         for link in effect.links:
             self._send(link, frames)

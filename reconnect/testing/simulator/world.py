@@ -15,11 +15,11 @@ from typing import Final
 
 from reconnect.audit import TeeSink
 from reconnect.chart import Statechart, load_chart
+from reconnect.core.bounds import OutboxBounds, Overflow
 from reconnect.core.durable import DurableOutbox
 from reconnect.core.hub.inputs import Bearer
 from reconnect.core.hub.settings import HubSettings
 from reconnect.core.notices import Notice, Outcome, Reconnected, Reconnecting
-from reconnect.core.outbox import OutboxBounds, Overflow
 from reconnect.core.session import SessionCore
 from reconnect.core.settings import SessionSettings
 from reconnect.ports import AuditSink
