@@ -264,6 +264,35 @@ def test_signals_are_stored_from_a_loop(path: Path) -> None:
         assert session.statistics().submitted == 0
 
 
+def test_a_signal_whose_loop_stopped_at_once_goes_on_with_the_next_one(path: Path) -> None:
+    """The turn after which it would have been stored never came."""
+    with reconnect.Outbox(path) as box:
+        here = Place(path)
+        session = reconnect.Session("ws://127.0.0.1:9", session="room", token=lambda: here.token("ann"), outbox=box)
+        loop = asyncio.new_event_loop()
+        receipts: list[reconnect.Receipt] = []
+
+        def submit() -> None:
+            receipts.append(session.signal("first"))
+            loop.stop()
+
+        loop.call_soon(submit)
+        loop.run_forever()
+        loop.close()
+
+        async def story() -> None:
+            connecting = asyncio.ensure_future(session.connect())
+            async with asyncio.timeout(10):
+                await receipts[0].stored
+                await session.signal("second").stored
+            await session.disconnect()
+            with pytest.raises(reconnect.ConnectFailed):
+                await connecting
+
+        asyncio.run(story())
+        assert [signal.data for signal in box.pending()] == ["first", "second"]
+
+
 def test_nothing_goes_on_with_a_file_that_was_closed(run: Runner, path: Path) -> None:
     """Another program may have it by now; what this one sent of it would be sent again by that one."""
 

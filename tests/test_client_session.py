@@ -356,6 +356,29 @@ async def test_a_session_that_is_called_from_another_thread_says_so_and_changes_
     assert (await receipt).delivered
 
 
+@on_bench
+async def test_a_signal_from_another_thread_is_refused_in_a_turn_that_submitted_others(bench: Bench) -> None:
+    session, hub = await bench.online()
+    receipt = session.signal("from the loop")
+    refused: list[str] = []
+
+    def other() -> None:
+        with pytest.raises(WrongLoop) as error:
+            session.signal("from a thread")
+        refused.append(str(error.value))
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    assert len(refused) == 1
+    session.signal("again from the loop")
+    await hub.next(SendSignal)
+    await hub.next(SendSignal)
+    assert hub.heard == ["from the loop", "again from the loop"]
+    await hub.accept(2)
+    assert (await receipt).delivered
+
+
 def test_a_session_may_be_used_on_another_loop_once_it_was_left() -> None:
     network: MemoryNetwork
 

@@ -73,23 +73,22 @@ class Receipt(msgspec.Struct, gc=False, eq=False):
         owner = self._owner()
         return self.outcome is None and owner is not None and owner._cancel(self.serial)
 
-    def _settle(self, outcome: Outcome) -> None:
-        assert self.outcome is None, "a signal has exactly one outcome"
-        self.outcome = outcome
-        if self._waiters is not None:
-            for waiter in self._waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
-            self._waiters = None
+    def _wake(self, waiters: list[asyncio.Future[None]]) -> None:
+        self._waiters = None
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 def settle(receipts: dict[int, Receipt], serials: tuple[int, ...], outcome: Outcome) -> None:
-    """Complete the receipts of these signals, and let go of them; only their session does."""
+    """Complete the receipts of these signals, and let go of them, so that each gets one outcome; only their session does."""
     take = receipts.pop
     for serial in serials:
         receipt = take(serial, None)
         if receipt is not None:
-            receipt._settle(outcome)
+            receipt.outcome = outcome
+            if (waiters := receipt._waiters) is not None:
+                receipt._wake(waiters)
 
 
 async def settled_or(receipt: Receipt, waiter: asyncio.Future[None]) -> None:

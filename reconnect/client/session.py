@@ -134,6 +134,7 @@ class Session(Signalling):
         # Where there is a file, the first signal is checked too: it may come before connect(), and is stored from a loop.
         self._loop: asyncio.AbstractEventLoop | None = cast(Any, self._outbox.chart)
         self._left, self._refused_bytes = False, 0  # disconnect() since connect(); of the signal that had no room last
+        self._thread = 0  # in which a signal was last found to come from the right loop
 
     # -- seeing ------------------------------------------------------------------------------------------------------------------
 
@@ -199,6 +200,7 @@ class Session(Signalling):
             self._loop, self._left = asyncio.get_running_loop(), False
             self._auditor.start()
             self._outbox.speak()
+            self._driver.flush()  # a loop before this one may have stopped first
             self._driver.feed(inputs.ConnectRequested(at=self._clock.now()))
         # Judged in the turn that decides: the link may be lost, or another connect() begin, before this caller runs.
         arrival = await self._until(lambda: self._arrived("online", "offline"))

@@ -6,9 +6,9 @@ A part of Session, which says how it came about and when it ends. Nothing is dec
 from __future__ import annotations
 
 import asyncio
-from asyncio import _get_running_loop  # what get_running_loop() asks, without its price where there is none
 from collections.abc import Callable
 from functools import partial
+from threading import get_ident
 from typing import Any, Literal, TypeVar, overload
 from weakref import ref
 
@@ -46,6 +46,7 @@ class Signalling(Observed):
     _myself: ref[Any]
     _outbox: Outbox
     _refused_bytes: int
+    _thread: int
     _witness: Auditor | None
 
     def _check_loop(self, call: str) -> None:
@@ -72,8 +73,10 @@ class Signalling(Observed):
         OutboxFull; nothing was sent then.
         """
         # The busiest call of all: what can be left out for most signals is left out.
-        if _get_running_loop() is not self._loop:
+        driver = self._driver
+        if not driver.flush_due or get_ident() != self._thread:  # else this loop turn had it checked
             self._check_loop("signal()")
+            self._thread = get_ident()
         encoded = encode_data(data)
         kind = check_type(type) if type != "" else ""
         size = len(encoded) + len(kind)
@@ -100,8 +103,9 @@ class Signalling(Observed):
             )
         receipt = self._front.receipts[serial] = Receipt(serial, self._myself)
         if effects:
-            self._driver.perform(effects)
-        self._driver.signals_submitted()
+            driver.perform(effects)
+        if not driver.flush_due:
+            driver.signals_submitted()
         return receipt
 
     async def signal_when_room(

@@ -102,7 +102,7 @@ class Driver:
         self._state = core.state
         self._timer: TimerHandle | None = None
         self._armed_for: float | None = None
-        self._flush_due = False
+        self.flush_due = False
         self._tasks: dict[asyncio.Task[None], int] = {}  # with the generation that each belongs to
         self._perform: dict[type[do.Effect], Callable[[Any], None]] = {
             do.OpenTransport: self._open_transport,
@@ -248,14 +248,14 @@ class Driver:
 
     def signals_submitted(self) -> None:
         """Flush once this loop turn is over, so that what it produced travels as one message."""
-        if not self._flush_due:
-            self._flush_due = True
+        if not self.flush_due:
+            self.flush_due = True
             asyncio.get_running_loop().call_soon(self.flush)
 
     def flush(self) -> None:
         """Store and send what was submitted, now."""
-        if self._flush_due:
-            self._flush_due = False
+        if self.flush_due:
+            self.flush_due = False
             self.feed(inputs.Flush(at=self.now()))
 
     def consumed(self) -> None:

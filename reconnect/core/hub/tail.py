@@ -198,7 +198,7 @@ class Tail:
 
     def left_out(self, start: int) -> frozenset[str] | None:
         """Return for whom some entry from this index on is not; None if some entry is for one connection only."""
-        special = {whom for whom in self._whom[start - self._base :] if whom is not None}
+        special = [whom for whom in set(self._whom[start - self._base :]) if whom is not None]
         if any(only for only, _ in special):
             return None
         return frozenset(connection for _, connection in special)
