@@ -137,7 +137,7 @@ async def receiver(url: str, token: str, signals: int) -> None:
     import reconnect
 
     async with reconnect.connect(url, session="bench", token=token) as session:
-        done = asyncio.Event()
+        done = asyncio.get_running_loop().create_future()
         serials: list[int] = []
         times: list[float] = []
 
@@ -147,10 +147,14 @@ async def receiver(url: str, token: str, signals: int) -> None:
             if len(serials) in (1, signals):
                 times.append(time.perf_counter())
                 if len(serials) == signals:
-                    done.set()
+                    done.set_result(None)
+
+        @session.on("reconnecting")
+        def lost(event: reconnect.Reconnecting) -> None:
+            done.set_exception(RuntimeError(f"the link was lost: {event.reason} {event.detail}"))  # and with it the measurement
 
         say(ready=True)
-        await done.wait()
+        await done
         say(received=len(serials), seconds=times[1] - times[0], in_order=serials == sorted(set(serials)))
 
 
