@@ -9,7 +9,6 @@ The rules that this module keeps:
   repeats what was in them. Unknown fields are ignored, unknown frame kinds become `Unknown`.
 - Numbers that count stay within what JSON carries exactly, and the data of a signal that gets into a hub can be read by every
   receiver: no number beyond a double, no lone surrogate, nothing nested deeper than DATA_DEPTH.
-- A hub copies data out of its message, so that one small signal in a log does not keep a large message alive.
 - What goes to many members in one turn is encoded once, and many frames in one call.
 """
 
@@ -23,7 +22,7 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-from reconnect.core.frames import NULL, Capabilities, Frame, FromHub, FromMember, Run, SendSignal, Unknown
+from reconnect.core.frames import Capabilities, Frame, FromHub, FromMember, Run, SendSignal, Unknown
 from reconnect.core.nesting import too_deep
 from reconnect.errors import MalformedMessage
 from reconnect.limits import DATA_DEPTH
@@ -98,8 +97,8 @@ class HubDialect:
             raise MalformedMessage("a message is nested too deeply") from None
         except UnicodeError:
             raise MalformedMessage("a message is not valid UTF-8") from None
-        if self.side == "hub":  # a member reads what it gets at once, a hub keeps it and hands it on
-            _own_data(frames)
+        if self.side == "hub":  # a member reads what it gets, a hub hands it on
+            _check_data(frames)
         return frames
 
     def _read(self, text: str) -> tuple[Frame, ...]:
@@ -182,16 +181,13 @@ def _join(batch: list[bytes]) -> str:
     return batch[0].decode() if len(batch) == 1 else (b"[" + b",".join(batch) + b"]").decode()
 
 
-def _own_data(frames: Sequence[Frame]) -> None:
-    """Copy the data of signals out of their message, and make sure that whoever gets it can read it."""
-    signals = [frame for frame in frames if frame.__class__ is SendSignal]
-    if not _is_readable(b"[%b]" % b",".join([signal.data for signal in signals]), DATA_DEPTH + 1):
+def _check_data(frames: Sequence[Frame]) -> None:
+    """Make sure that whoever gets the data of these signals can read it."""
+    data = [frame.data for frame in frames if isinstance(frame, SendSignal)]
+    if not _is_readable(b"[%b]" % b",".join(data), DATA_DEPTH + 1):
         for index, frame in enumerate(frames):
             if isinstance(frame, SendSignal) and not _is_readable(bytes(frame.data), DATA_DEPTH):
                 raise MalformedMessage(f"frame {index} (signal): field data: a value that no receiver could read")
-    for signal in signals:
-        if signal.data is not NULL:
-            msgspec.structs.force_setattr(signal, "data", signal.data.copy())
 
 
 def _is_readable(json: bytes, depth: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from reconnect.core.frames import Accepted, Entry, EntryKind, Goodbye, Handled, 
 from reconnect.core.hub.effects import SendEntries, SendTo
 from reconnect.core.hub.inputs import ServerKick, ServerSignal
 from reconnect.reasons import CloseCode, Reason, RejectCode
+from reconnect.wire import HubDialect
 from tests.scripted_hub import ROOM, ScriptedHub, raw
 
 
@@ -33,6 +36,20 @@ def test_signals_go_to_everybody_the_sender_included() -> None:
             (3, "chat", b'{"x":1}', True),
         ]
         assert {(entry.connection, entry.sender) for entry in told} == {(hub.connection(ann), "ann-box")}
+
+
+def test_what_the_log_keeps_does_not_keep_its_message_alive() -> None:
+    """One small signal would otherwise hold on to all that came with it."""
+    hub = ScriptedHub()
+    ann = hub.join("ann")
+    hub.holding = True
+    plain, directed = '{"frame":"signal","serial":1,"data":[1]}', '{"frame":"signal","serial":2,"data":[2],"ttl":9}'
+    message = f'[{plain}, {directed}, {{"frame":"ping","padding":"{"x" * 100_000}"}}]'
+    count = sys.getrefcount(message)
+    hub.send(ann, *HubDialect("hub").decode(message))
+    gc.collect()
+    assert [bytes(entry.data) for entry in hub.appends[-1].entries] == [b"[1]", b"[2]"]
+    assert sys.getrefcount(message) == count
 
 
 def test_a_batch_is_one_append_and_one_judgement_before_its_echo() -> None:

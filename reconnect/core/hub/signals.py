@@ -1,7 +1,8 @@
 """Signals on their way in: what one message carries is checked, deduplicated and handed to the log as one item.
 
 A signal that cannot be taken is refused, which is a judgement like any other; it never ends the link. This is the hub's busiest
-path, so a signal that is in order costs one entry. Its data is never looked into; the dialect has copied it out of its message.
+path, so a signal that is in order costs one entry. Its data is never looked into; what goes to the log is copied out of its
+message, so that one small signal does not keep a large message alive.
 """
 
 from __future__ import annotations
@@ -33,21 +34,22 @@ def take_signals(hub: HubState, session: HubSession, link: Link, frames: Sequenc
     room = hub.settings.under_way - ledger.under_way
     most, taken = hub.settings.data_bytes, ledger.taken
     for frame in frames:
-        serial, data = frame.serial, frame.data
+        serial = frame.serial
         if serial <= taken:
             repeats.append(serial)
             continue
         taken = serial
         if frame.type != template.type and is_type(frame.type):
             template = replace(template, type=frame.type)  # what is typed alike comes in a row
-        plain = frame.type == template.type and frame.to is None and frame.ttl is None and len(data) <= most
+        plain = frame.type == template.type and frame.to is None and frame.ttl is None and len(frame.data) <= most
         if plain and may and room > 0:
             room -= 1
-            entries.append(replace(template, serial=serial, data=data, repeat=frame.repeat))
+            entries.append(replace(template, serial=serial, data=frame.data.copy(), repeat=frame.repeat))
         elif (problem := _problem(hub, session, frame, may, room)) is not None:
             rejected.append(Rejection(serial=serial, code=problem[0], detail=problem[1]))
         else:
             room -= 1
+            data = frame.data.copy()
             entries.append(replace(template, serial=serial, type=frame.type, data=data, repeat=frame.repeat, to=frame.to))
     ledger.taken = taken
     ledger.under_way += len(frames)
