@@ -22,8 +22,9 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-from reconnect.core.frames import Capabilities, Frame, FromHub, FromMember, Run, SendSignal, Unknown
+from reconnect.core.frames import Capabilities, Frame, FromHub, FromMember, SendSignal, Unknown
 from reconnect.core.nesting import too_deep
+from reconnect.core.runs import Run
 from reconnect.errors import MalformedMessage
 from reconnect.limits import DATA_DEPTH
 

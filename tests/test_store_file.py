@@ -16,8 +16,8 @@ from reconnect.errors import BadArgument, OutboxFailed, OutboxInUse, OutboxUnrea
 from reconnect.store import Durability, places
 from reconnect.store.durability import SYNCHRONOUS
 from reconnect.store.failing import translated
-from reconnect.store.file import PAGE, SERIALS_WEAK, OutboxFile, file_size
-from reconnect.store.layout import SERIALS_APART
+from reconnect.store.file import SERIALS_WEAK, OutboxFile, file_size
+from reconnect.store.layout import PAGE, SERIALS_APART
 from tests.store_bench import SENDER, filled, opened, settings, stored_row
 
 FLIPS = 1_500
@@ -47,14 +47,15 @@ def change(path: Path, statement: str, *values: Any) -> None:
 
 def test_only_its_owner_reads_it(path: Path) -> None:
     """Also a file that was there before, and what stands beside it while it is open."""
-    path.touch(mode=0o644)
-    os.chmod(path, 0o644)
+    for name in (path, path.with_name("outbox.db-mark")):
+        name.touch(mode=0o644)
+        os.chmod(name, 0o644)
     file = opened(path)
     file.commit([(1, stored_row(1))], ())
     modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in path.parent.iterdir()}
-    assert modes == {"outbox.db": 0o600, "outbox.db-wal": 0o600}
+    assert modes == {"outbox.db": 0o600, "outbox.db-wal": 0o600, "outbox.db-mark": 0o600}
     file.close()
-    assert [entry.name for entry in path.parent.iterdir()] == ["outbox.db"]
+    assert {entry.name for entry in path.parent.iterdir()} == {"outbox.db", "outbox.db-mark"}
 
 
 @pytest.mark.parametrize("durability", [Durability.FULL, Durability.PROCESS])

@@ -20,9 +20,9 @@ from reconnect.core.frames import (
     Handled,
     Ping,
     Pong,
-    Run,
     SendSignal,
 )
+from reconnect.core.runs import Run
 from reconnect.reasons import Cause, CloseCode, Reason
 from reconnect.testing import Deadlock, FakeClock, ScriptedTransport, run
 from reconnect.transport.outlet import Outlet

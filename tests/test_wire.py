@@ -27,13 +27,13 @@ from reconnect.core.frames import (
     Join,
     Ping,
     Pong,
-    Run,
     SendSignal,
     StreamNumber,
     Unknown,
     Welcome,
 )
 from reconnect.core.nesting import too_deep
+from reconnect.core.runs import Run
 from reconnect.errors import MalformedMessage
 from reconnect.ports import Dialect
 from reconnect.reasons import Reason

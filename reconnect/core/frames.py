@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
-from msgspec.structs import replace
 
 from reconnect.reasons import Reason, RejectCode, ResumeRefusal
 from reconnect.record import Record
@@ -302,21 +301,6 @@ class Entry(Frame, tag="entry", kw_only=True, gc=False):
     member: Member | None = None
     stream: Stream | None = None
     reason: Reason | None = None
-
-
-class Run(Record, kw_only=True):
-    """Entries in a row, as a member is handed them: the first follows `after`, and each of the others the one before it."""
-
-    after: int
-    entries: tuple[Entry, ...]
-
-    def frames(self) -> list[Entry]:
-        """Return the entries, each with the `after` that is right for that member."""
-        after, frames = self.after, []
-        for entry in self.entries:
-            frames.append(entry if entry.after == after else replace(entry, after=after))
-            after = entry.position
-        return frames
 
 
 class Done(Frame, tag="done", kw_only=True):

@@ -4,6 +4,9 @@
   shared memory that two versions of SQLite could disagree about.
 - The log is written ahead (WAL) and flushed at each commit (`synchronous=FULL`), so that a commit that returned is on the disk as
   far as the disk keeps its word. A setting that does not take is an error, never a weaker promise in silence.
+- Each commit is counted, and the mark beside the file (`mark`) says how many were confirmed: where the file has fewer, its log is
+  damaged or lost, and what still stands in it is looked for (`recovery`).
+- Until a file was checked its log is kept as it is, whatever happens.
 - After an error the file is not written through any more: whoever has it calls `abandon()` and opens it anew.
 """
 
@@ -11,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Final
 
 import msgspec
@@ -22,11 +25,23 @@ from reconnect.errors import OutboxFailed
 from reconnect.record import Record
 from reconnect.store import places
 from reconnect.store.durability import SYNCHRONOUS, Durability
-from reconnect.store.failing import translated
+from reconnect.store.failing import is_damage, translated
 from reconnect.store.held import StoredRow, decoded, encoded, seed_of
-from reconnect.store.layout import MODULUS, Account, Contents, check_kind, is_empty, read_all, write_all
+from reconnect.store.layout import (
+    MODULUS,
+    PAGE,
+    Account,
+    Contents,
+    check_kind,
+    is_empty,
+    prepare,
+    read_all,
+    read_carefully,
+    write_all,
+)
+from reconnect.store.mark import Mark, MarkFile, read_mark
+from reconnect.store.recovery import lacks, recovered
 
-PAGE: Final = 4096
 SERIALS_WEAK: Final = 2**20  # more than a power cut can have taken from a log that was not flushed
 _CHUNKS: Final = (256, 32, 4, 1)  # rows of one INSERT: each is a statement that SQLite keeps prepared
 _INSERTS: Final = {rows: f"INSERT INTO signals VALUES {', '.join(['(?, ?, ?)'] * rows)}" for rows in _CHUNKS}  # noqa: S608
@@ -61,6 +76,8 @@ class OutboxFile:
         self.path = path
         self._settings = settings
         self.found: Found | None = None
+        self._mark = MarkFile(path)
+        self._unchecked = False  # it is locked, and nobody knows yet whether SQLite reads all of its log
         try:
             aside = places.finish(path)
             places.make(path)
@@ -68,17 +85,15 @@ class OutboxFile:
         except OSError as error:
             raise translated(path, error) from error
         try:
-            self._connection = self._connect(path)
-            self._contents = self._read()
-            if self._contents.flaws:
-                self._salvage()
-            elif aside:
+            self._check()
+            if aside and self.found is None:
                 self.found = Found(serials=(), missing=0, aside=aside, flaws=("it was damaged when it was opened before",))
         except BaseException as error:
             self.abandon()
             if isinstance(error, OSError | sqlite3.Error):
                 raise translated(path, error) from error
             raise
+        self._unchecked = False
         self._account = self._contents.account
         self._seed = seed_of(self._account.sender)
 
@@ -105,13 +120,13 @@ class OutboxFile:
     def _connect(self, path: str) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=limits.STORE_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
         self._connection = connection
-        connection.text_factory = _text
-        for setting in ("locking_mode = EXCLUSIVE", "trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0"):
-            connection.execute(f"PRAGMA {setting}")
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA mmap_size = 0")
+        read_carefully(connection)
         new = is_empty(connection)
+        self._unchecked = True  # to read a log that is not shared is to lock the file
         if new:
-            connection.execute(f"PRAGMA page_size = {PAGE}")
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            prepare(connection)
         else:
             check_kind(connection, path)
         synchronous = SYNCHRONOUS[self._settings.durability]
@@ -129,17 +144,50 @@ class OutboxFile:
         # The lock is held from the first transaction on.
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")
+        places.drop_kept(path)
         if new:
             write_all(connection, Account(sender=self._settings.sender), [])
+            # Whose file it is must not stand in the log alone, which may be damaged.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return connection
 
-    def _read(self) -> Contents:
-        contents = read_all(self._connection, self.path)
+    def _check(self) -> None:
+        """Read what the file and its log hold, and let a new file take its place where something is wrong."""
+        mark = read_mark(self.path)
+        try:
+            self._connection = self._connect(self.path)
+            contents = read_all(self._connection, self.path)
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error) or not self._recover(None, mark):
+                raise
+            return
+        if lacks(contents, mark):
+            self._recover(contents, mark)
+            return
+        self._take(contents, mark)
+        if contents.flaws:
+            self._salvage()
+
+    def _take(self, contents: Contents, mark: Mark | None) -> None:
+        """Believe this, and give out no serial that may have been given out."""
         account = contents.account
         last = contents.rows[-1][0] if contents.rows else 0
-        next_serial = max(account.next_serial, last + 1) + (SERIALS_WEAK if account.weak else 0)
-        contents.account = msgspec.structs.replace(account, next_serial=next_serial)
-        return contents
+        marked = mark.next_serial if mark is not None and mark.is_of(account.sender) else 0
+        next_serial = max(account.next_serial, last + 1, marked) + (SERIALS_WEAK if account.weak else 0)
+        contents.account = msgspec.structs.replace(account, next_serial=next_serial, weak=False)
+        self._contents = contents
+
+    def _recover(self, found: Contents | None, mark: Mark | None) -> bool:
+        """Look behind the place where SQLite stopped reading the log; return whether something was found."""
+        self._unchecked = True
+        self._drop()
+        with places.locked(self.path) as file:
+            log = places.log_of(self.path)
+            contents = recovered(found, mark, file.read() if log else b"", log, self.path)
+            if contents is not None:
+                self._take(contents, mark)
+                self._salvage()
+            return contents is not None
 
     def _salvage(self) -> None:
         """Write what is good into a new file, and let that one take the place of the damaged one."""
@@ -147,26 +195,27 @@ class OutboxFile:
         name = places.beginning(self.path)
         fresh = sqlite3.connect(name, isolation_level=None)
         try:
-            fresh.execute(f"PRAGMA page_size = {PAGE}")
-            fresh.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            prepare(fresh)
             fresh.execute("PRAGMA synchronous = EXTRA")
             write_all(fresh, contents.account, list(encoded(seed_of(contents.account.sender), contents.rows)))
         finally:
             fresh.close()
+        places.decide(self.path)
+        self._unchecked = False
+        # A connection that is open leaves file and log alone when it is closed, for they are not where they were.
+        aside = places.finish(self.path)
         self._drop()
-        aside = places.completed(self.path)
         places.release(self._key)
         self._key = places.claim(self.path)
         flaws = tuple(dict.fromkeys(contents.flaws))
         self.found = Found(serials=contents.damaged, missing=contents.missing, aside=aside, flaws=flaws)
         self._connection = self._connect(self.path)
-        self._contents = self._read()
+        self._take(read_all(self._connection, self.path), None)
 
     def mark_open(self) -> None:
         """Write the first commit of this opening, which says what promise was given; raises OutboxFailed."""
         weak = self._settings.durability is not Durability.FULL
-        account = msgspec.structs.replace(self._account, weak=weak, openings=self._account.openings + 1)
-        self._write(account, tables=("account", "spare"))
+        self._write(msgspec.structs.replace(self._account, weak=weak))
 
     # -- writing -----------------------------------------------------------------------------------------------------------------
 
@@ -194,10 +243,11 @@ class OutboxFile:
                 execute("DELETE FROM signals WHERE serial BETWEEN ? AND ?", (first, last))
                 held, total = held - rows, total - sums
         next_serial = max(account.next_serial, kept[-1][0] + 1) if kept else account.next_serial
-        account = msgspec.structs.replace(account, held=held, total=total % MODULUS, next_serial=next_serial)
+        commits = account.commits + 1
+        account = msgspec.structs.replace(account, held=held, total=total % MODULUS, next_serial=next_serial, commits=commits)
         execute("UPDATE account SET body = ? WHERE id = 1", (account.packed(),))
         execute("COMMIT")
-        self._account = account
+        self._confirm(account, tuple(serial for serial, _, _ in kept))
 
     def _insert(self, kept: list[tuple[int, int, bytes]]) -> None:
         """Insert many rows with few statements: around each of them SQLite lets the event loop's thread go first."""
@@ -208,15 +258,26 @@ class OutboxFile:
                 self._connection.execute(_INSERTS[chunk], values)
                 at += chunk
 
-    def _write(self, account: Account, *, tables: Sequence[str]) -> None:
+    def _write(self, account: Account) -> None:
+        account = msgspec.structs.replace(account, commits=account.commits + 1)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for table in tables:
+            for table in ("account", "spare"):
                 self._connection.execute(f"UPDATE {table} SET body = ? WHERE id = 1", (account.packed(),))  # noqa: S608
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise translated(self.path, error) from error
+        self._confirm(account)
+
+    def _confirm(self, account: Account, serials: tuple[int, ...] = ()) -> None:
+        """Say in the mark that a commit with this account has returned."""
         self._account = account
+        try:
+            self._mark.write(account)
+        except OSError as error:
+            why = translated(self._mark.path, error)
+            problem = f"its mark {self._mark.path} cannot be written ({why.problem})"
+            raise OutboxFailed(self.path, problem, why.remedy, serials=serials, certain=False) from error
 
     # -- reading, closing --------------------------------------------------------------------------------------------------------
 
@@ -232,7 +293,7 @@ class OutboxFile:
     def close(self) -> None:
         """Bring the log into the file, give free pages back, and hand the lock on."""
         try:
-            self._write(msgspec.structs.replace(self._account, weak=False), tables=("account", "spare"))
+            self._write(msgspec.structs.replace(self._account, weak=False))
             # It frees one page at each step, which execute() takes only one of.
             self._connection.executescript("PRAGMA incremental_vacuum")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -248,15 +309,12 @@ class OutboxFile:
             places.release(self._key)
 
     def _drop(self) -> None:
+        self._mark.close()
         connection = getattr(self, "_connection", None)
         if connection is not None:
-            with suppress(sqlite3.Error):
+            with suppress(sqlite3.Error), places.log_kept(self.path) if self._unchecked else nullcontext():
                 connection.close()
-
-
-def _text(value: bytes) -> str:
-    """Read a text whatever its bytes: a flipped bit makes a blob a text, and such a row is to be found, and ends no reading."""
-    return value.decode("utf-8", "replace")
+        self._unchecked = False
 
 
 def file_size(signals: int, size: int) -> int:

@@ -22,6 +22,7 @@ from reconnect.record import Record
 from reconnect.store.failing import is_damage, unreadable
 from reconnect.store.held import StoredRow, decoded, seed_of
 
+PAGE: Final = 4096
 VERSION: Final = 1  # of this layout; a file of a later one is refused
 APPLICATION: Final = 0x52436F78  # "RCox": tells an outbox from any other SQLite file
 TABLES: Final = {
@@ -36,7 +37,8 @@ MODULUS: Final = 2**62  # of the sum of checksums
 class Account(Record, kw_only=True):
     """Whose file it is, and what must be in it. `weak`: it was open with a weaker promise, and not closed since.
 
-    `openings` differs at each opening, so that its first commit is one: SQLite writes nothing where nothing changes.
+    `commits` grows with each commit. So the mark tells whether one is missing, and the first one of an opening is written like
+    any other: SQLite writes nothing where nothing changes.
     """
 
     sender: str
@@ -44,7 +46,7 @@ class Account(Record, kw_only=True):
     held: int = 0
     total: int = 0
     weak: bool = False
-    openings: int = 0
+    commits: int = 0
 
     def packed(self) -> bytes:
         """Return it as it stands in the file, with a checksum."""
@@ -64,13 +66,29 @@ def unpacked(blob: Any) -> Account | None:
 
 @dataclass(slots=True)
 class Contents:
-    """What was read from a file. `damaged` are the serials of rows that cannot be believed, `missing` how many are not there."""
+    """What was read from a file. `damaged` are the serials of rows that cannot be believed, `missing` how many are not there.
+
+    `account` fits these rows; `told` is the one that stands in the file, None if it is damaged.
+    """
 
     account: Account
+    told: Account | None
     rows: list[tuple[int, StoredRow]]
     damaged: tuple[int, ...] = ()
     missing: int = 0
     flaws: list[str] = field(default_factory=list)
+
+
+def read_carefully(connection: sqlite3.Connection) -> None:
+    """Let a connection be used for a file that may be damaged."""
+    connection.text_factory = _text
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+
+
+def _text(value: bytes) -> str:
+    """Read a text whatever its bytes: a flipped bit makes a blob a text, and such a row is to be found, and ends no reading."""
+    return value.decode("utf-8", "replace")
 
 
 def is_empty(connection: sqlite3.Connection) -> bool:
@@ -105,6 +123,12 @@ def write_all(connection: sqlite3.Connection, account: Account, rows: list[tuple
     for table in ("account", "spare"):
         connection.execute(f"INSERT INTO {table} VALUES (1, ?)", (account.packed(),))  # noqa: S608  # one of two names
     connection.execute("COMMIT")
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Settle what stands in a new file for its life, before anything is written to it."""
+    connection.execute(f"PRAGMA page_size = {PAGE}")
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
 
 
 def read_all(connection: sqlite3.Connection, path: str) -> Contents:
@@ -147,7 +171,7 @@ def read_all(connection: sqlite3.Connection, path: str) -> Contents:
         flaws.append("rows do not match their checksums")
     next_serial = known.next_serial if account is not None else known.next_serial + SERIALS_APART
     whole = msgspec.structs.replace(known, next_serial=next_serial, held=len(rows), total=total % MODULUS)
-    return Contents(account=whole, rows=sorted(rows.items()), damaged=tuple(damaged), missing=missing, flaws=flaws)
+    return Contents(account=whole, told=account, rows=sorted(rows.items()), damaged=tuple(damaged), missing=missing, flaws=flaws)
 
 
 def _account(connection: sqlite3.Connection, table: str) -> Account | None:

@@ -2,7 +2,8 @@
 
 Setting aside survives a power cut at any moment. The new file is complete and on disk under the name `FILE.salvaged` before the
 old one is touched, and whoever opens the outbox next finishes what was begun; the old file keeps its content under a name of its
-own, `FILE.damaged-1`, and is never deleted here.
+own, `FILE.damaged-1`, and is never deleted here; its log and its mark go with it. A log that SQLite cannot read to its end has a
+second name, `FILE.kept-log`, while a connection is closed that would delete it.
 
 A file that is open through SQLite is never opened in another way: closing any descriptor of it would give up the locks that
 POSIX counts per process.
@@ -11,16 +12,23 @@ POSIX counts per process.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
-from typing import Final
+from typing import BinaryIO, Final
 
 from reconnect.errors import BadArgument, OutboxFailed
 from reconnect.store.failing import in_use
 
 MODE: Final = 0o600
-SIDES: Final = ("-wal", "-shm", "-journal")
+LOG: Final = "-wal"
+MARK: Final = "-mark"
+SIDES: Final = (LOG, "-shm", "-journal", MARK)
+KEPT: Final = ".kept-log"
+_LOCKED: Final = 512, 0x40000000  # the bytes that SQLite's exclusive lock takes (https://www.sqlite.org/lockingv3.html)
 
 _open: Final[set[tuple[int, int]]] = set()
 _opening: Final = threading.Lock()
@@ -54,6 +62,15 @@ def make(path: str) -> None:
         sync_folder(path)
 
 
+def log_of(path: str) -> bytes:
+    """Return the log that stands beside a file, empty where there is none: no lock is taken on it."""
+    try:
+        with open(path + LOG, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
 def sync_folder(path: str) -> None:
     """Bring the names in the folder of a file to the disk."""
     folder = os.open(os.path.dirname(path), os.O_RDONLY)
@@ -83,6 +100,17 @@ def is_claimed(path: str, key: tuple[int, int]) -> bool:
     return (status.st_dev, status.st_ino) == key
 
 
+@contextmanager
+def locked(path: str) -> Iterator[BinaryIO]:
+    """Open a file that is not open through SQLite, and keep others from it; raise OutboxInUse where one has it."""
+    with open(path, "r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, *_LOCKED)
+        except OSError as error:
+            raise in_use(path) from error
+        yield file
+
+
 def release(key: tuple[int, int]) -> None:
     """Give a file back."""
     with _opening:
@@ -99,20 +127,22 @@ def beginning(path: str) -> str:
     return name
 
 
-def completed(path: str) -> str:
-    """The new file is whole: let it take the place of the damaged one, and return where that one is now."""
+def decide(path: str) -> None:
+    """The new file is whole: from here on it is to take the place of the damaged one, whatever happens."""
     sync_folder(path)
     os.replace(path + ".salvaging", path + ".salvaged")
     sync_folder(path)
-    return finish(path)
 
 
 def finish(path: str) -> str:
     """Bring to an end what was begun, if it was; return where the damaged file is now."""
+    if not os.path.exists(path + LOG):  # whoever closed it was ended before it gave the log back
+        with suppress(FileNotFoundError):
+            os.rename(path + KEPT, path + LOG)
     if not os.path.exists(path + ".salvaged"):
         return ""
-    aside = next(name for number in count(1) if not os.path.exists(name := f"{path}.damaged-{number}"))
-    if os.path.exists(path):
+    aside = next(name for number in count(1) if _may_be(path, name := f"{path}.damaged-{number}"))
+    if os.path.exists(path) and not os.path.exists(aside):
         os.link(path, aside)
     # A log that belongs to the old file must not meet the new one.
     for side in SIDES:
@@ -122,3 +152,30 @@ def finish(path: str) -> str:
     os.replace(path + ".salvaged", path)
     sync_folder(path)
     return aside
+
+
+def _may_be(path: str, aside: str) -> bool:
+    """True if the file may be set aside under this name, or was already when whoever did it was ended."""
+    return not os.path.exists(aside) or (os.path.exists(path) and os.path.samefile(path, aside))
+
+
+@contextmanager
+def log_kept(path: str) -> Iterator[None]:
+    """Let a file that is locked be closed without losing its log: SQLite deletes it, the part that it could not read as well."""
+    try:
+        os.link(path + LOG, path + KEPT)
+    except OSError:
+        with suppress(OSError):  # there is none, or no room for a second name
+            os.rename(path + LOG, path + KEPT)
+    yield
+    with suppress(FileNotFoundError):  # also where another program was quicker to bring it back
+        if os.path.exists(path + LOG):
+            os.unlink(path + KEPT)
+        else:
+            os.rename(path + KEPT, path + LOG)
+
+
+def drop_kept(path: str) -> None:
+    """The file is locked and has its log: a second name for that is of no use any more, and would soon be out of date."""
+    with suppress(FileNotFoundError):
+        os.unlink(path + KEPT)

@@ -23,7 +23,8 @@ from typing import Final, Protocol, cast
 
 import msgspec
 
-from reconnect.core.frames import Accepted, Frame, GoingAway, Goodbye, Pong, Run
+from reconnect.core.frames import Accepted, Frame, GoingAway, Goodbye, Pong
+from reconnect.core.runs import Run
 from reconnect.errors import TransportFailed
 from reconnect.limits import (
     BATCH_BYTES,

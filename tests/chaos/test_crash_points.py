@@ -51,6 +51,7 @@ def test_whatever_a_crash_leaves_what_was_confirmed_is_there(tmp_path: Path, dis
     source.mkdir()
     moves = recorded(source, **RUN)
     assert sum(move.what == "flushed" and move.name == "outbox.db" for move in moves) > 5, "the log was brought in"
+    assert sum(move.what == "wrote" and move.name == "outbox.db-mark" for move in moves) > RUN["puts"], "and the mark is followed"
     count = POINTS_IN_FULL if request.config.getoption("--full") else POINTS
     points = 0
     for said, files, how in crash_points(moves, count, Random(29)):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 from reconnect.chart.run import Step
-from reconnect.core.frames import Entry, Frame, Join, Run
+from reconnect.core.frames import Entry, Frame, Join
+from reconnect.core.runs import Run
 from reconnect.reasons import RejectCode
 from reconnect.record import Record
 

@@ -6,11 +6,11 @@ about. Then one run of entries, with one chain of `after`, serves all who were s
 
 from __future__ import annotations
 
-from reconnect.core.frames import Run
 from reconnect.core.hub.effects import SendEntries
 from reconnect.core.hub.links import Link
 from reconnect.core.hub.sessions import HubSession
 from reconnect.core.hub.state import HubState
+from reconnect.core.runs import Run
 
 
 def pump(hub: HubState, session: HubSession, link: Link) -> None:
