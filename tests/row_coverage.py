@@ -3,7 +3,7 @@
 Every step that the library takes in the process of the run is looked at; what a test does with a Runner of its own does not
 count, for it can take any row without any behaviour behind it. Nor do charts count that a test derives or tampers with: a chart
 is known by its SHA-256. After a run of the whole suite that passed, a row that was never taken fails it; a run of some of the
-tests only says how many were taken.
+tests only says how many were taken. Where pytest-xdist spreads the tests over processes, each tells the first one what it took.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -74,10 +74,19 @@ class RowCoverage:
 
     # -- pytest ------------------------------------------------------------------------------------------------------------------
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Count what was taken in another process of this run."""
+        for chart, rows in getattr(node, "workeroutput", {}).get(NAME, {}).items():
+            self._rows[chart].update(rows)
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail a run of the whole suite that passed and left a row untaken."""
+        """Fail a run of the whole suite that passed and left a row untaken; or tell the process that will."""
         self.stop()
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput[NAME] = {chart: sorted(rows) for chart, rows in self._rows.items()}
+            return
         passed = session.exitstatus == pytest.ExitCode.OK
         if passed and is_whole(session.config) and any(self.untaken()):
             self._failed = True

@@ -67,6 +67,16 @@ def test_a_batch_is_one_append_and_one_judgement_before_its_echo() -> None:
     assert [frame.serial for frame in hub.sent(ann, Accepted)] == [3]
 
 
+def test_signals_in_a_row_are_judged_together_whatever_stands_around_them() -> None:
+    hub = ScriptedHub()
+    ann = hub.join("ann")
+    first, second, third = (SendSignal(serial=serial, data=raw(serial)) for serial in (1, 2, 3))
+    hub.send(ann, first, Ping(), second, third)
+    assert len(hub.sent(ann, Pong)) == 1
+    assert [frame.serial for frame in hub.sent(ann, Accepted)] == [1, 3], "the two behind the ping in one"
+    assert hub.serials(ann) == [1, 2, 3]
+
+
 def test_a_judgement_and_a_pong_say_how_far_everything_was_sent() -> None:
     """Positions are those of entries for this member: a directed one to somebody else is no hole."""
     hub = ScriptedHub()

@@ -13,6 +13,7 @@ from reconnect.chart import load_chart, runner_for
 from tests.core_world import CoreWorld
 from tests.row_coverage import RowCoverage
 
+OWN = ("PYTEST_", "COV")  # of the run around this one
 ROOT = Path(__file__).resolve().parent.parent
 CONFTEST = "from tests import row_coverage\n\n\ndef pytest_configure(config):\n    row_coverage.register(config)\n"
 SUITE = """
@@ -63,7 +64,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     (folder / "pytest.ini").write_text("[pytest]\ntestpaths = suite\n", encoding="utf-8")
     (folder / "conftest.py").write_text(CONFTEST, encoding="utf-8")
     (folder / "suite" / "test_it.py").write_text(SUITE, encoding="utf-8")
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTEST_ADDOPTS", "COVERAGE_FILE")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
         cwd=folder,
@@ -75,8 +76,9 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_whole_run_that_leaves_a_row_untaken_fails_and_names_it(tmp_path: Path) -> None:
-    done = run(tmp_path)
+@pytest.mark.parametrize("arguments", [[], ["--numprocesses=2"]], ids=["in one process", "in two"])
+def test_a_whole_run_that_leaves_a_row_untaken_fails_and_names_it(tmp_path: Path, arguments: list[str]) -> None:
+    done = run(tmp_path, *arguments)
     assert done.returncode == 1, done.stdout
     assert "2 passed" in done.stdout
     assert FIRST in done.stdout
