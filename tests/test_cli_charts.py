@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,17 @@ def test_a_chart_of_the_users_own_is_checked_alone(mine: Path) -> None:
     assert len(shown.output.splitlines()) == 1
 
 
+def test_one_of_the_librarys_charts_is_checked_by_its_name() -> None:
+    shown = call("charts", "check", "member")
+    assert shown.exit_code == 0
+    assert re.fullmatch(r".*member\.toml: nothing found in .*\n", shown.output)
+
+
+def test_one_of_the_librarys_charts_is_drawn_by_its_name(tmp_path: Path) -> None:
+    assert call("charts", "draw", "member", "--out", str(tmp_path)).exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["member.dot", "member.md", "member.svg"]
+
+
 def test_a_finding_is_told_with_its_row_and_the_shortest_way_and_the_exit_code_is_1(mine: Path, broken: Path) -> None:
     shown = call("charts", "check", str(mine), str(broken))
     assert shown.exit_code == 1
@@ -124,7 +136,8 @@ def test_a_file_that_is_not_there_is_a_finding() -> None:
     assert shown.exit_code == 1
     assert shown.output == (
         "nowhere.toml: 1 found\n"
-        "  sound: nowhere.toml: the file cannot be read (No such file or directory); give the path of a chart\n"
+        "  sound: nowhere.toml: the file cannot be read (No such file or directory); give the path of a chart, "
+        f"or one of the names {', '.join(chart_names())}\n"
     )
 
 

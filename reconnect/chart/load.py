@@ -87,13 +87,17 @@ def load_chart(chart: str | Path) -> Statechart:
     """Return the chart of this name, or in this file, read and checked; raise a ChartError that says what is wrong where."""
     if not isinstance(chart, str | Path):
         raise BadArgument(f"load_chart() takes a chart's name or the path of its file, and this is {chart!r}")
-    path = _find(chart)
+    path = find_chart(chart)
+    return _checked(content_of(path), str(path))
+
+
+def content_of(file: Path) -> bytes:
+    """Return the bytes of a chart's file; raise ChartUnreadable."""
     try:
-        content = path.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         remedy = f"give the path of a chart, or one of the names {', '.join(chart_names())}"
-        raise ChartUnreadable(f"the file cannot be read ({error.strerror})", file=path, remedy=remedy) from error
-    return _checked(content, str(path))
+        raise ChartUnreadable(f"the file cannot be read ({error.strerror})", file=file, remedy=remedy) from error
 
 
 def load_chart_text(text: str, file: str = "<text>") -> Statechart:
@@ -129,7 +133,8 @@ def _checked(content: bytes, file: str) -> Statechart:
     return check(read_chart(content, file))
 
 
-def _find(chart: str | Path) -> Path:
+def find_chart(chart: str | Path) -> Path:
+    """Return the file that is meant by a path, or by the name of one of the library's own charts."""
     if isinstance(chart, str) and re.fullmatch(r"\w+", chart):
         return charts_folder() / f"{chart}.toml"
     return Path(chart)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from msgspec import to_builtins
 
-from reconnect.chart import Statechart, chart_names, charts_folder, load_chart
+from reconnect.chart import Statechart, chart_names, find_chart, load_chart
 from reconnect.cli.drawing import draw, export
 from reconnect.cli.lines import printable
 from reconnect.cli.options import FAILED, add_command, fail, reflowed
@@ -45,8 +44,8 @@ def list_charts(json_: Json = False) -> None:
 
 
 def check(
-    files: Annotated[
-        list[Path] | None, typer.Argument(metavar="FILE...", help="Charts of yours; by default the library's.")
+    named: Annotated[
+        list[str] | None, typer.Argument(metavar="CHART...", help="Files, or names of the library's; by default all of these.")
     ] = None,
     json_: Json = False,
 ) -> None:
@@ -58,8 +57,7 @@ def check(
 
     Exit code 0 if nothing was found, 1 if something was.
     """
-    paths: list[str | Path] = [*files] if files else [charts_folder() / f"{name}.toml" for name in chart_names()]
-    found = [examine(path) for path in paths]
+    found = [examine(find_chart(chart)) for chart in named or chart_names()]
     if json_:
         _print_json({"ok": not any(one.findings for one in found), "charts": [to_builtins(one) for one in found]})
     else:

@@ -20,8 +20,8 @@ DIFF_LINES: Final = 40
 
 
 def draw(
-    files: Annotated[
-        list[Path] | None, typer.Argument(metavar="FILE...", help="Charts of yours; by default the library's.")
+    named: Annotated[
+        list[str] | None, typer.Argument(metavar="CHART...", help="Files, or names of the library's; by default all of these.")
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; show what is stale and exit 1.")] = False,
     out: Annotated[
@@ -38,14 +38,14 @@ def draw(
     Exit code 0 if all is up to date, or was brought up to date; 1 if --check finds something: a drawing that is stale, missing or
     of no chart, or letters too small to read at the width that a picture is meant for.
     """
-    folder = out if out is not None else HERE if files else default_folder()
+    folder = out if out is not None else HERE if named else default_folder()
     try:
-        drawn = _drawn([*files] if files else [*chart_names()])
+        drawn = _drawn(named or chart_names())
     except (BadArgument, ChartError, DrawingUnavailable) as error:
         fail(str(error))
     # Where the user's own charts are drawn as well, a drawing may have a chart that is not known here.
-    stale = stale_drawings(folder, drawn, complete=not files and (out is not None or folder != HERE))
-    stale += stale_schema() if not files and out is None else []
+    stale = stale_drawings(folder, drawn, complete=not named and (out is not None or folder != HERE))
+    stale += stale_schema() if not named and out is None else []
     for one in stale:
         if check:
             _show(one)
@@ -78,7 +78,7 @@ def export(
         fail(str(error))
 
 
-def _drawn(charts: list[str | Path]) -> dict[str, str]:
+def _drawn(charts: list[str]) -> dict[str, str]:
     drawn: dict[str, str] = {}
     for chart in map(load_chart, charts):
         if f"{chart.name}.svg" in drawn:

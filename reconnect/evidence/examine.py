@@ -11,12 +11,12 @@ from typing import Final
 
 from reconnect.chart import Statechart, chart_names, load_chart
 from reconnect.chart.check import problems
-from reconnect.chart.load import read_chart
+from reconnect.chart.load import content_of, read_chart
 from reconnect.core.actions import Actions
 from reconnect.core.fitness import check_session_chart
 from reconnect.core.hub import HubCore, HubSettings
 from reconnect.core.wants import Wants
-from reconnect.errors import ChartError, ChartUnreadable
+from reconnect.errors import ChartError
 from reconnect.evidence.ending import report_endless
 from reconnect.evidence.explore import Exploration
 from reconnect.evidence.findings import Finding, finding_of
@@ -55,12 +55,7 @@ def examine(path: str | Path) -> Examination:
     """Return what is wrong with the chart in this file."""
     file = str(path)
     try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        unreadable = ChartUnreadable(f"the file cannot be read ({error.strerror})", file=file, remedy="give the path of a chart")
-        return Examination(file=file, chart="", findings=(finding_of(unreadable, ""),))
-    try:
-        return examine_chart(read_chart(content, file))
+        return examine_chart(read_chart(content_of(Path(path)), file))
     except ChartError as error:
         return Examination(file=file, chart="", findings=(finding_of(error, ""),))
 
