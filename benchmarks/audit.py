@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from machine import in_words, machine
+
 BURST = 500  # signals between two drains: the steady state of a busy sender
 KEY = secrets.token_bytes(32)
 
@@ -158,8 +160,9 @@ def main() -> None:
     options = parser.parse_args()
     told = measure(options.entries, options.signals, options.runs)
     if options.json:
-        print(json.dumps(told, indent=2))
+        print(json.dumps({"machine": machine(), **told}, indent=2))
         return
+    print(in_words())
     print(f"{told['entries']:,} entries of {told['bytes_an_entry']} bytes")
     for what, rate in told["entries_a_second"].items():
         print(f"{what:32}{rate:>12,.0f} entries a second")

@@ -1,6 +1,8 @@
 """Milliseconds to import, each in a fresh process, interleaved: reconnect beside asyncio and others.
 
-python benchmarks/imports.py [--runs 9] [--json]
+    python benchmarks/imports.py [--runs 9] [--json]
+
+The baseline is asyncio, in the same run: ratios are to it.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import statistics
 import subprocess
 import sys
 from typing import Any
+
+from machine import in_words, machine
 
 WHAT = {
     "asyncio": "import asyncio",
@@ -50,8 +54,9 @@ def main() -> None:
     options = parser.parse_args()
     rows = table(options.runs)
     if options.json:
-        print(json.dumps({"runs": options.runs, "rows": rows}, indent=2))
+        print(json.dumps({"machine": machine(), "runs": options.runs, "rows": rows}, indent=2))
         return
+    print(in_words())
     print(f"{'':24}{'ms':>8}{'ratio':>8}")
     for row in rows:
         print(f"{row['name']:24}{row['milliseconds']:>8}{row['ratio']:>8}")

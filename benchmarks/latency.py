@@ -14,6 +14,7 @@ import secrets
 import time
 from typing import Any
 
+from machine import in_words, machine
 from throughput import Process
 
 RATE = 1_000
@@ -98,8 +99,9 @@ def main() -> None:
         row("reconnect", asyncio.run(through_hub(options.seconds))),
     ]
     if options.json:
-        print(json.dumps({"rate": RATE, "rows": rows}, indent=2))
+        print(json.dumps({"machine": machine(), "rate": RATE, "rows": rows}, indent=2))
         return
+    print(in_words())
     print(f"{'':16}{'signals':>10}{'p50 ms':>10}{'p99 ms':>10}")
     for one in rows:
         print(f"{one['name']:16}{one['signals']:>10}{one['p50_ms']:>10}{one['p99_ms']:>10}")

@@ -24,6 +24,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from machine import in_words, machine
+
 import reconnect
 from reconnect.core.rows import Row
 from reconnect.errors import OutboxFailed
@@ -217,8 +219,9 @@ def main() -> None:
     options = parser.parse_args()
     found = measure(options.signals, options.seconds)
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps({"machine": machine(), **found}))
         return
+    print(in_words())
     for name, value in found.items():
         print(f"{name:<60} {value:>12,.1f}")
 

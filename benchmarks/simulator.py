@@ -16,6 +16,8 @@ import sys
 import time
 from typing import Any
 
+from machine import in_words, machine
+
 from reconnect.testing.simulator import simulate_many
 
 FLOOR, WANTED = 10_000, 30_000
@@ -55,8 +57,9 @@ def main() -> int:
     rows = [measure(None, arguments.seeds, arguments.jobs)]
     rows += [measure(clients, max(1, arguments.seeds // 8), arguments.jobs) for clients in (2, 5, 10, 20)]
     if arguments.json:
-        print(json.dumps({"jobs": arguments.jobs, "rows": rows}, indent=2))
+        print(json.dumps({"machine": machine(), "jobs": arguments.jobs, "rows": rows}, indent=2))
     else:
+        print(in_words())
         print(f"{'clients':>8} {'seeds':>6} {'outages':>8} {'signals':>8} {'seconds':>8} {'outages a minute':>17} {'ms each':>8}")
         for row in rows:
             shown = f"{row['clients']:>8} {row['seeds']:>6} {row['outages']:>8,} {row['signals']:>8,} {row['seconds']:>8}"

@@ -24,6 +24,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from machine import in_words, machine
+
 PAYLOAD = "x" * 98  # 100 bytes as JSON
 CHUNK = 1_000  # signals of one turn of the sender's loop
 USUAL, WIDE = 1_000, 10_000  # signals on the way: the outbox's default, and what a busy sender would take
@@ -48,9 +50,10 @@ async def stdin_line() -> str:
 # -- the bare relay ------------------------------------------------------------------------------------------------------------
 
 
-async def relay() -> None:
+async def relay(port: int = 0) -> None:
     """Pass each message to everybody else."""
     from websockets.asyncio.server import ServerConnection, serve
+    from websockets.exceptions import ConnectionClosed
 
     members: set[ServerConnection] = set()
 
@@ -60,10 +63,12 @@ async def relay() -> None:
             async for message in member:
                 for other in members - {member}:
                     await other.send(message)
+        except ConnectionClosed:
+            pass  # a link that broke: its client comes back by itself, or does not
         finally:
             members.discard(member)
 
-    async with serve(attend, "127.0.0.1", 0, compression=None) as server:
+    async with serve(attend, "127.0.0.1", port, compression=None) as server:
         say(url=f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         await stdin_line()
 
@@ -248,7 +253,7 @@ def main() -> None:
     if sys.argv[1:2] == ["--role"]:
         role, arguments = sys.argv[2], sys.argv[3:]
         roles: dict[str, Callable[[], Awaitable[None]]] = {
-            "relay": relay,
+            "relay": lambda: relay(*map(int, arguments)),
             "relay_sender": lambda: relay_sender(arguments[0], int(arguments[1])),
             "relay_receiver": lambda: relay_receiver(arguments[0], int(arguments[1])),
             "hub": lambda: hub(arguments[0], *map(int, arguments[1:])),
@@ -264,8 +269,9 @@ def main() -> None:
     options = parser.parse_args()
     rows = table(options.signals, options.runs)
     if options.json:
-        print(json.dumps({"signals": options.signals, "runs": options.runs, "rows": rows}, indent=2))
+        print(json.dumps({"machine": machine(), "signals": options.signals, "runs": options.runs, "rows": rows}, indent=2))
         return
+    print(in_words())
     print(f"{'':32}{'signals/s':>12}{'ratio':>8}{'sender CPU us':>16}{'ratio':>8}")
     for row in rows:
         print(
