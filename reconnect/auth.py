@@ -71,7 +71,7 @@ def make_token(
     """Return a token for one client of one session; `client_id` is random where it does not matter. Raises BadArgument."""
     import jwt
 
-    _check_secret(secret)
+    check_secret(secret)
     issued = time.time() if now is None else now
     client_id = secrets.token_hex(8) if client_id is None else client_id
     _check_claim("session", session, NAME_CHARACTERS)
@@ -130,7 +130,7 @@ class TokenAuthenticator:
         claims = self._claims(self._verified(join.token))
         now = self._wall()
         if claims.nbf is not None and claims.nbf > now + self._leeway:
-            raise _denied("the token is not valid yet")
+            raise _denied("the token is not valid yet; the clocks of its issuer and of the hub must agree")
         self._check_parties(claims)
         if claims.session != join.session:
             raise TokenRejected(Reason.WRONG_SESSION, "the token is for another session")
@@ -167,7 +167,7 @@ class TokenAuthenticator:
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise _denied("the token's claims are missing, doubled or of the wrong type") from None
         if claims.role not in ROLES:
-            raise _denied(f"the token's role is none of {', '.join(ROLES)}")
+            raise _denied(f"the token's role is none of {', '.join(ROLES)}; make it with one of these")
         if not (_fits(claims.session, NAME_CHARACTERS) and _fits(claims.sub, NAME_CHARACTERS)):
             raise _denied("the token's session or sub is empty or too long")
         if len(claims.data) > MEMBER_DATA_CHARACTERS:
@@ -176,10 +176,10 @@ class TokenAuthenticator:
 
     def _check_parties(self, claims: Claims) -> None:
         if self._issuer is not None and claims.iss != self._issuer:
-            raise _denied("the token is not from the issuer that this hub trusts")
+            raise _denied("the token is not from the issuer that this hub trusts; ask that one for a token")
         audiences = [] if claims.aud is None else [claims.aud] if isinstance(claims.aud, str) else claims.aud
         if (audiences or self._audience is not None) and self._audience not in audiences:
-            raise _denied("the token is for another audience")
+            raise _denied("the token is for another audience; it must name that of this hub")
 
 
 _HEADER: Final = frozenset({"alg", "typ", "kid"})
@@ -209,13 +209,16 @@ def _fits(name: str, characters: int) -> bool:
     return 0 < len(name) <= characters
 
 
-def _check_secret(secret: Key, least: int = SECRET_BYTES) -> None:
+def check_secret(secret: object, least: int = SECRET_BYTES, *, missing: str = "there is no secret to sign tokens with") -> None:
+    """Raise BadArgument where this is no secret to sign tokens with; `missing` is what to say where there is none at all."""
+    how = f"""make one with: python -c "import secrets; print(secrets.token_urlsafe({least}))\""""
+    if secret is None:
+        raise BadArgument(f"{missing}: where it is read from the environment, the variable is not set; {how}")
+    if not isinstance(secret, str | bytes):
+        raise BadArgument(f"the secret is a string or bytes, and this is {type(secret).__name__}; {how}")
     size = len(secret.encode() if isinstance(secret, str) else secret)
     if size < least:
-        raise BadArgument(
-            f"the secret has {size} bytes and needs at least {least}; "
-            f"""make one with: python -c "import secrets; print(secrets.token_urlsafe({least}))\""""
-        )
+        raise BadArgument(f"the secret has {size} bytes and needs at least {least}; {how}")
 
 
 def _check_key(key: Key, algorithms: Sequence[str]) -> None:
@@ -224,7 +227,7 @@ def _check_key(key: Key, algorithms: Sequence[str]) -> None:
 
     for name in algorithms:
         if name in HMAC_ALGORITHMS:
-            _check_secret(key, HMAC_ALGORITHMS[name])
+            check_secret(key, HMAC_ALGORITHMS[name])
         try:
             jwt.PyJWS().get_algorithm_by_name(name).prepare_key(key)
         except NotImplementedError:

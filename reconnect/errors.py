@@ -31,11 +31,12 @@
     │   ├── RequestTimedOut    no answer came in time (also a TimeoutError)
     │   └── AnswerFailed       the member that was asked has no answer (detail)
     ├── DrainTimedOut          drain() waited in vain; signals are still without an outcome (also a TimeoutError)
-    ├── TransportFailed        a transport could not be opened, or ended (cause); drivers translate it, users never see it
+    ├── TransportFailed        a transport could not be opened, or ended (cause); transports raise it, retry policies see it
     ├── MalformedMessage       what arrived does not follow the wire format
     ├── TokenRejected          a token that cannot be accepted (reason)
     ├── AuditFailed            an audit file cannot be written or read (path, problem)
     ├── HubClosed              the hub is not serving
+    ├── ListenFailed           serve() cannot listen at this address (host, port; also an OSError)
     └── DrawingUnavailable     a picture cannot be laid out: the extra `diagrams` is not installed as pinned (problem)
 
 Sentences are lower case, without a full stop; what a program needs is in attributes.
@@ -43,11 +44,13 @@ Sentences are lower case, without a full stop; what a program needs is in attrib
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from reconnect.reasons import Reason
+from reconnect.remedies import ANSWERS, ENDED, LISTENING, remedy_for
 
 if TYPE_CHECKING:
     from reconnect.reasons import Cause, RejectCode
@@ -224,32 +227,13 @@ class OutboxUnreadable(OutboxFailed):
     """The file is damaged beyond reading, was written by a newer version, or is no outbox at all. It was not changed."""
 
 
-_GATEWAY: Final = "what stands before the hub wants credentials of its own"
-_NO_HUB: Final = "what answers there is no hub of this library; check host and port"
-
-# What to do about a connect() that failed, where the reason is enough to know.
-_REMEDIES: Final[dict[Reason, str]] = {
-    Reason.UNREACHABLE: "check host and port, and that a hub runs there: `reconnect serve --dev` starts one",
-    Reason.UPGRADE_REFUSED: _NO_HUB,
-    Reason.UNSUPPORTED: _NO_HUB,
-    Reason.DEADLINE: "check host and port: nothing there answers as a hub does",
-    Reason.CLOSED: "check host and port, and whether the hub speaks ws:// or wss://",
-    Reason.TLS_FAILED: "check the certificate, and whether the hub speaks ws:// or wss://",
-    Reason.DENIED: "a token must be made with the secret of this very hub, as `reconnect token` does",
-    Reason.WRONG_SESSION: "join the session that the token was made for, or make a token for this one",
-    Reason.TOKEN_EXPIRED: "make a new token, or give a callable as `token`: it is asked at each attempt",
-    Reason.OVERLOADED: "try again later; with retry_initial=True connect() does so by itself",
-    Reason.GOING_AWAY: "try again later; with retry_initial=True connect() does so by itself",
-}
-
-
 class ConnectFailed(ReconnectError):
     """connect() did not reach `connected`; `cause` says why and `reason` names it."""
 
     def __init__(self, cause: Cause, url: str) -> None:
         self.cause, self.reason, self.url = cause, cause.reason, shown_url(url)
         detail = f": {cause.detail}" if cause.detail else ""
-        remedy = _GATEWAY if cause.code in (401, 403) else _REMEDIES.get(cause.reason, "")
+        remedy = remedy_for(cause)
         super().__init__(f"could not connect to {self.url} ({cause.reason}){detail}" + (f"; {remedy}" if remedy else ""))
 
 
@@ -258,8 +242,11 @@ class RequestFailed(ReconnectError):
 
     def __init__(self, request: str, *, code: RejectCode | Reason | None, detail: str = "", possibly_sent: bool = False) -> None:
         self.request, self.code, self.possibly_sent = request, code, possibly_sent
-        why = detail or (str(code) if code else "the connection dropped before the answer")
-        super().__init__(f"{request} failed: {why}" + (" (it may have been done)" if possibly_sent else ""))
+        meaning, remedy = ANSWERS.get(code, ENDED) if code else ("the connection dropped before the answer", "")
+        done = " (it may have been done)" if possibly_sent else ""
+        named = "" if detail or not code else f" ({code})"
+        more = f"; {remedy}" if remedy and "; " not in detail else ""
+        super().__init__(f"{request} failed{named}: {detail or meaning}{done}{more}")
 
 
 class RequestTimedOut(RequestFailed, TimeoutError):
@@ -316,6 +303,21 @@ class AuditFailed(ReconnectError):
 
 class HubClosed(ReconnectError):
     """The hub is not serving."""
+
+
+class ListenFailed(ReconnectError, OSError):
+    """Nothing can listen at `host` and `port`; `errno` says why, as for the error of the system that is its `__cause__`."""
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        # A resolver's numbers are negative, and its own words are plain; asyncio's repeat the address.
+        problem = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+        remedy = LISTENING.get(error.errno, "host must be an address of this machine, as 127.0.0.1 or 0.0.0.0")
+        super().__init__(f"cannot listen on {host}, port {port}: {problem}; {remedy}")
+        self.host, self.port = host, port
+        self.errno, self.strerror = error.errno, problem  # which OSError would put together to a sentence of its own
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class DrawingUnavailable(ReconnectError):

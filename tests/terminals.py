@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pty
 import queue
+import select
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from io import StringIO
 from pathlib import Path
@@ -97,6 +101,52 @@ class Command:
             stream.close()
         while not self._arrived.empty():
             self.seen.append(self._arrived.get())
+        return code
+
+
+class Teletype:
+    """A command at a terminal of 80 columns."""
+
+    def __init__(self, *arguments: str, **more: str) -> None:
+        self.ours, theirs = pty.openpty()
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", "reconnect", *arguments],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            env=environment(COLUMNS="80", TERM="xterm", **more),
+        )
+        os.close(theirs)
+        self.shown = ""
+        self._looked_at = 0
+
+    def until(self, words: str) -> None:
+        """Read until these words are shown, behind those that were waited for last."""
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while (found := self.shown.find(words, self._looked_at)) < 0:
+            ready, _, _ = select.select([self.ours], [], [], max(0.0, deadline - time.monotonic()))
+            assert ready, f"no {words!r} was shown, but: {self.shown}"
+            self.shown += os.read(self.ours, 65_536).decode()
+        self._looked_at = found + len(words)
+
+    def type(self, line: str) -> None:
+        """Type a line; the terminal shows it as well."""
+        os.write(self.ours, line.encode() + b"\n")
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        self.popen.send_signal(signal.SIGINT)
+
+    @property
+    def rows(self) -> Sequence[str]:
+        """The rows that were shown so far, as one reads them."""
+        return without_styles(self.shown.replace("\r", ""))
+
+    def end(self) -> int:
+        """Return the exit code."""
+        code = self.popen.wait(LIMIT_SECONDS)
+        os.close(self.ours)
         return code
 
 

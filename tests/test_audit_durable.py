@@ -28,12 +28,12 @@ async def two_lives(folder: Path) -> None:
         await first.disconnect()
         kept = [first.signal(number) for number in range(3)]
         for receipt in kept:
-            await outbox.wait_stored(receipt)
+            await receipt.stored
         await first.connect()
         await first.drain()
         await first.disconnect()
         for number in range(4):
-            await outbox.wait_stored(first.signal(number))
+            await first.signal(number).stored
         first.reconnect_now()  # the audit is written to the end
         outbox.close()
         second = reconnect.Session(

@@ -176,10 +176,10 @@ class Clock:
     def wall(self): return 2.0
 
 first, second = LogSink(), LogSink()
-assert [type(handler).__name__ for handler in logging.getLogger("reconnect").handlers] == ["NullHandler"]
+assert not logging.getLogger("reconnect").handlers
 auditor = Auditor(first, Clock(), session="room-1")
 auditor.start()
-logging.getLogger("reconnect").error("an observer of 'signal' failed")
+first.write({"record": "note", "what": "observer_failed"})
 assert "structlog" not in sys.modules
 assert not logging.getLogger().handlers
 logging.getLogger("reconnect").setLevel(logging.DEBUG)

@@ -228,7 +228,10 @@ DENIED: dict[str, tuple[Any, str]] = {
     "exp is 1e999": (json.dumps(but(exp="E")).replace('"E"', "1e999").encode(), WRONG),
     "exp has 5,000 digits": (json.dumps(but(exp="E")).replace('"E"', "9" * 5_000).encode(), WRONG),
     "nbf is a string": (but(nbf="0"), WRONG),
-    "nbf is ahead": (but(nbf=NOW + limits.TOKEN_LEEWAY_SECONDS + 1), "the token is not valid yet"),
+    "nbf is ahead": (
+        but(nbf=NOW + limits.TOKEN_LEEWAY_SECONDS + 1),
+        "the token is not valid yet; the clocks of its issuer and of the hub must agree",
+    ),
     "session missing": (but(session=None), WRONG),
     "session is a list": (but(session=["room"]), WRONG),
     "session is empty": (but(session=""), "the token's session or sub is empty or too long"),
@@ -237,11 +240,14 @@ DENIED: dict[str, tuple[Any, str]] = {
     "sub is empty": (but(sub=""), "the token's session or sub is empty or too long"),
     "sub is too long": (but(sub="x" * 257), "the token's session or sub is empty or too long"),
     "role missing": (but(role=None), WRONG),
-    "role of somebody else": (but(role="canary"), "the token's role is none of subscriber, publisher, moderator"),
+    "role of somebody else": (
+        but(role="canary"),
+        "the token's role is none of subscriber, publisher, moderator; make it with one of these",
+    ),
     "data is too long": (but(data="x" * 1_001), "the token's data is too long"),
     "data is an object": (but(data={}), WRONG),
-    "an audience that nobody is": (but(aud="hub"), "the token is for another audience"),
-    "audiences that nobody is": (but(aud=["hub"]), "the token is for another audience"),
+    "an audience that nobody is": (but(aud="hub"), "the token is for another audience; it must name that of this hub"),
+    "audiences that nobody is": (but(aud=["hub"]), "the token is for another audience; it must name that of this hub"),
     "audience is a number": (but(aud=1), WRONG),
 }
 
@@ -258,12 +264,15 @@ def test_claims_are_held_against_the_table(case: str) -> None:
 @pytest.mark.parametrize(
     ("claims", "sentence"),
     [
-        (but(iss="https://issuer.example.evil", aud="hub"), "the token is not from the issuer that this hub trusts"),
-        (but(iss="issuer", aud="hub"), "the token is not from the issuer that this hub trusts"),
-        (but(aud="hub"), "the token is not from the issuer that this hub trusts"),
-        (but(iss="https://issuer.example"), "the token is for another audience"),
-        (but(iss="https://issuer.example", aud="hub2"), "the token is for another audience"),
-        (but(iss="https://issuer.example", aud=[]), "the token is for another audience"),
+        (
+            but(iss="https://issuer.example.evil", aud="hub"),
+            "the token is not from the issuer that this hub trusts; ask that one for a token",
+        ),
+        (but(iss="issuer", aud="hub"), "the token is not from the issuer that this hub trusts; ask that one for a token"),
+        (but(aud="hub"), "the token is not from the issuer that this hub trusts; ask that one for a token"),
+        (but(iss="https://issuer.example"), "the token is for another audience; it must name that of this hub"),
+        (but(iss="https://issuer.example", aud="hub2"), "the token is for another audience; it must name that of this hub"),
+        (but(iss="https://issuer.example", aud=[]), "the token is for another audience; it must name that of this hub"),
     ],
 )
 def test_issuer_and_audience_where_they_are_asked_for(claims: dict[str, Any], sentence: str) -> None:
@@ -338,6 +347,12 @@ def test_what_is_no_token_shows_nothing(token: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (
+            {"secret": None},
+            "there is no secret to sign tokens with: where it is read from the environment, the variable is not set; "
+            "make one with: python -c ",
+        ),
+        ({"secret": 5}, "the secret is a string or bytes, and this is int; make one with: python -c "),
         ({"secret": "short"}, "the secret has 5 bytes and needs at least 32; make one with: python -c "),
         ({"secret": b"\x00" * 31}, "the secret has 31 bytes"),
         ({"session": ""}, "session must be a string of 1 to 256 characters"),
@@ -362,6 +377,7 @@ def test_make_token_says_what_it_cannot_use(arguments: dict[str, Any], sentence:
     ("key", "algorithms", "sentence"),
     [
         ("short", ("HS256",), "the secret has 5 bytes"),
+        (None, ("HS256",), "there is no secret to sign tokens with"),
         ({"a": SECRET, "b": "short"}, ("HS256",), "the secret has 5 bytes"),
         (SECRET, ("HS256", "HS512"), "the secret has 42 bytes and needs at least 64; make one with: python -c "),
         ({}, ("HS256",), "there is no key"),

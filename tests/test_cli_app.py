@@ -180,15 +180,19 @@ def test_json_is_the_ledger_and_nothing_else(scripted: type[ScriptedDemo], tmp_p
 
 @pytest.mark.parametrize("error", [ProcessFailed("hub: no port is free"), OSError("hub: no port is free")])
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_a_demo_that_cannot_run_says_why(scripted: type[ScriptedDemo], error: Exception, options: list[str]) -> None:
+def test_a_demo_that_cannot_run_says_why(
+    scripted: type[ScriptedDemo], capsys: pytest.CaptureFixture[str], error: Exception, options: list[str]
+) -> None:
     scripted.ended = error
-    shown = call("demo", *options)
-    assert (shown.exit_code, shown.stdout) == (2, "")
-    assert shown.stderr == "the demo could not run: hub: no port is free\n"
+    with pytest.raises(SystemExit) as ended:
+        app(["demo", *options])
+    assert (ended.value.code, *capsys.readouterr()) == (2, "", "the demo could not run: hub: no port is free\n")
 
 
-def test_a_folder_that_cannot_be_made_is_told_before_anything_starts(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_told_before_anything_starts(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    shown = call("demo", "--json", "--audit", str(tmp_path / "file" / "folder"))
-    assert (shown.exit_code, shown.stdout) == (2, "")
-    assert shown.stderr == f"the demo could not run: the folder {tmp_path}/file/folder cannot be made: Not a directory\n"
+    with pytest.raises(SystemExit) as ended:
+        app(["demo", "--json", "--audit", str(tmp_path / "file" / "folder")])
+    shown = capsys.readouterr()
+    assert (ended.value.code, shown.out) == (2, "")
+    assert shown.err == f"the demo could not run: the folder {tmp_path}/file/folder cannot be made: Not a directory\n"

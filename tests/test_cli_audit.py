@@ -137,7 +137,7 @@ def test_a_chart_that_lacks_a_row_is_held_against_the_journal_though_nothing_cou
     other.write_text(without_a_row("transport_lost").replace('to = "connected"', 'to = "conected"'), encoding="utf-8")
     done = run(good, "--chart", other)
     assert done.exit_code == 2
-    assert "it names the state 'conected', which is not there" in " ".join(done.stderr.split())
+    assert "it names the state 'conected', which is not there" in " ".join(done.output.split())
 
 
 @pytest.mark.parametrize(
@@ -155,15 +155,15 @@ def test_what_cannot_be_checked_exits_with_2(
     monkeypatch.chdir(tmp_path)
     done = run(good, *options)
     assert done.exit_code == 2
-    assert sentence in " ".join(done.stderr.split())
+    assert sentence in " ".join(done.output.split())
 
 
 def test_heads_that_are_none_and_a_journal_that_is_not_there(good: Path, tmp_path: Path) -> None:
     (tmp_path / "heads.jsonl").write_text("{}\n")
     done = run(good, "--heads", tmp_path / "heads.jsonl")
-    assert (done.exit_code, "has a line that is no head" in done.stderr) == (2, True)
+    assert (done.exit_code, "has a line that is no head" in done.output) == (2, True)
     done = run(tmp_path / "none.jsonl")
-    assert (done.exit_code, "No such file or directory" in done.stderr) == (2, True)
+    assert (done.exit_code, "No such file or directory" in done.output) == (2, True)
 
 
 def test_what_a_journal_says_moves_no_cursor(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from reconnect.audit.entries import (
     Traffic,
 )  # fmt: skip
 from reconnect.cli.app import app
+from reconnect.cli.output import PrintFailed
 from reconnect.evidence.outages import Outages, outages_of
 from reconnect.evidence.reading import decode, entries_of
 from reconnect.evidence.story import Story
@@ -155,12 +156,17 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unheard = True
+
     def broken(*values: object) -> None:
-        raise BrokenPipeError
+        raise PrintFailed("Broken pipe", unheard=unheard)
 
     monkeypatch.setattr("reconnect.cli.audit_show.print_json", broken)
     monkeypatch.setattr("reconnect.cli.audit_show.forget_stdout", lambda: None)
     assert called("show", journal, "--json") == ""
+    unheard = False
+    with pytest.raises(PrintFailed, match="what is printed cannot be written"):
+        CliRunner().invoke(app, ["audit", "show", str(journal), "--json"], catch_exceptions=False)
 
 
 # -- replay --------------------------------------------------------------------------------------------------------------------

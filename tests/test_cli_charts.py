@@ -59,7 +59,7 @@ def test_a_list_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(command, "load_chart", fail)
     shown = call("charts", "list")
-    assert (shown.exit_code, shown.stdout, shown.stderr) == (1, "", "error: member.toml: this is not TOML\n")
+    assert (shown.exit_code, shown.output) == (1, "error: member.toml: this is not TOML\n")
 
 
 def test_the_librarys_charts_are_checked_and_nothing_is_found() -> None:

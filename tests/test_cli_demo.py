@@ -18,6 +18,7 @@ from reconnect.audit import read_records
 from reconnect.cli import demo
 from reconnect.cli.demo import MEMBERS, Child, Demo, ProcessFailed
 from reconnect.cli.ledger import Ledger
+from reconnect.cli.output import PrintFailed
 from reconnect.evidence.report import report
 from reconnect.evidence.verify import verify
 from reconnect.testing import FakeClock, assert_replays, run
@@ -305,6 +306,19 @@ def test_a_process_that_dies_in_a_scene(tmp_path: Path) -> None:
     global stage
     stage = Dies()
     assert failure(tmp_path) == "subscriber: MemoryError"
+
+
+def test_a_terminal_that_takes_no_more_ends_the_demo_and_no_process_is_blamed(tmp_path: Path) -> None:
+    class Full(Stage):
+        def event(self, entry: dict[str, Any]) -> None:
+            super().event(entry)
+            if entry["event"] == "reconnecting":
+                raise PrintFailed("No space left on device", unheard=False)
+
+    global stage
+    stage = Full()
+    with pytest.raises(PrintFailed, match="No space left on device"):
+        play(tmp_path)
 
 
 class Mute(Stage):

@@ -5,13 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import pty
 import re
-import select
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from io import StringIO
@@ -25,6 +21,7 @@ from reconnect.cli.app import app
 from reconnect.cli.cutting import CuttableDialer
 from reconnect.cli.join import run_member
 from reconnect.cli.member import MEMBER_EVENTS, OWN_EVENTS, STREAM_EVENTS, Member
+from reconnect.cli.output import PrintFailed
 from reconnect.cli.stdin import stdin_reader, typed_lines
 from reconnect.cli.telling import JsonLines, TerminalLines, words
 from reconnect.cli.typed import COMMANDS, Typed
@@ -35,7 +32,7 @@ from reconnect.retry import full_jitter
 from reconnect.transport.memory import MemoryTransport, memory_pair
 from reconnect.transport.websocket import WebSocketDialer
 from tests.conftest import Runner
-from tests.terminals import LIMIT_SECONDS, SECRET, Command, Keyboard, Screen, environment, paper, without_styles
+from tests.terminals import SECRET, Command, Keyboard, Screen, Teletype, paper, without_styles
 
 FOREVER = 3_600.0
 
@@ -207,11 +204,21 @@ STREAM = {"stream": "camera", "id": "s1", "number": 2, "muted": False}
             {"event": "disconnected", "reason": "kicked", "detail": "you were removed"},
             "out of the session (kicked: you were removed)",
         ),
-        ({"event": "disconnected", "reason": "gave_up", "detail": ""}, "out of the session (gave_up)"),
+        ({"event": "disconnected", "reason": "kicked", "detail": ""}, "out of the session (kicked)"),
+        (
+            {"event": "disconnected", "reason": "gave_up", "detail": ""},
+            "out of the session (gave_up); see that the hub runs, and join again",
+        ),
+        (
+            {"event": "disconnected", "reason": "denied", "detail": "no such token"},
+            "out of the session (denied: no such token); the hub may run with another secret by now; join again with a token of "
+            "this one, as `reconnect serve --dev` prints, and `reconnect token` makes",
+        ),
         ({"event": "updated", "what": "slept", "seconds": 7.4}, "this machine slept for 7 s"),
         ({"event": "updated", "what": "token", "seconds": 0.0}, "new token"),
         ({"event": "connection_created", "role": "publisher"}, "is in the session, as a publisher"),
         ({"event": "connection_interrupted", "reason": "silent"}, "lost its link (silent); its place is kept"),
+        ({"event": "connection_interrupted", "reason": "going_away"}, "was sent away: the hub stops"),
         ({"event": "connection_restored"}, "is back"),
         ({"event": "connection_destroyed", "reason": "kicked"}, "is gone (kicked)"),
         (STREAM | {"event": "stream_created"}, "publishes camera; /subscribe 2 to receive it"),
@@ -371,6 +378,15 @@ def test_a_cut_link_is_an_outage_that_is_survived(tell: Callable[[Story], None])
         assert next(entry["status"] for entry in at_anna.entries if entry["event"] == "outcome") == "dropped"
         assert anna.member.failures == 1
         assert anna.member.outages == 1
+
+    tell(story)
+
+
+def test_a_long_cut_is_told_in_words(tell: Callable[[Story], None]) -> None:
+    async def story(room: Room) -> None:
+        anna, at_anna = await room.join("anna")
+        await anna.take("/drop 99999999")
+        assert (await at_anna.until("breaks"))["words"] == "your link is cut, and stays away for 99999999 s"
 
     tell(story)
 
@@ -583,11 +599,12 @@ def test_one_that_nobody_reads_says_so(tell: Callable[[Story], None], monkeypatc
         anna, at_anna = await room.join("anna")
 
         def closed(entry: dict[str, Any]) -> None:
-            raise BrokenPipeError
+            raise PrintFailed("Broken pipe", unheard=True)
 
         monkeypatch.setattr(at_anna, "event", closed)
         anna.member.tell("held", text="x")
         assert anna.member.unheard.is_set()
+        assert anna.member.unprinted is not None
         assert forgotten == [True]
 
     tell(story)
@@ -634,18 +651,19 @@ def test_what_was_asked_at_the_end_of_a_pipe_is_waited_for(run: Runner, monkeypa
     assert {"reconnected", "publisher.live"} <= set(screen.events)
 
 
-def test_one_that_nobody_reads_leaves(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_cannot_print_leaves_and_says_why(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken(Screen):
         def event(self, entry: dict[str, Any]) -> None:
             super().event(entry)
             if entry["event"] == "signal":
-                raise BrokenPipeError
+                raise PrintFailed("No space left on device", unheard=False)
 
     monkeypatch.setattr("reconnect.cli.member.forget_stdout", lambda: None)
-    keyboard = Keyboard("hello", ends=False)
-    well, _ = joined(run, monkeypatch, keyboard, screen=Broken())
+    keyboard, screen = Keyboard("hello", ends=False), Broken()
+    with pytest.raises(PrintFailed, match="No space left on device"):
+        joined(run, monkeypatch, keyboard, screen=screen)
     keyboard.close()
-    assert not well
+    assert screen.entries[-1]["reason"] == "client_disconnected"
 
 
 def test_one_line_that_is_not_delivered_is_told_by_the_exit_code(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -700,11 +718,15 @@ def test_ctrl_c_while_it_joins_gives_up(run: Runner, monkeypatch: pytest.MonkeyP
         server = await asyncio.start_server(silent, "127.0.0.1", 0)
         async with server:
             url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            well = await run_member(url, "room-1", token("anna"), me="anna", role="publisher", show=Screen())
+            well = await run_member(url, "room-1", token("anna"), me="anna", role="publisher", show=TerminalLines("anna", lines))
             await left.wait()
             return well
 
+    lines, out = paper(100, terminal=True, columns=23)
     assert run(story()) is False
+    space, told = without_styles(out.getvalue())
+    assert space == "", "the terminal may have written ^C there"
+    assert told[10:] == "anna       error                  told to leave before it was in the session"
 
 
 def test_a_terminal_is_told_what_can_be_typed(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -827,49 +849,18 @@ def test_a_hub_and_two_members_through_a_cut_link() -> None:
         assert [hub.entry(event)["client_id"] for event in ("dropped", "returned")] == ["anna", "anna"]
 
 
-class Teletype:
-    """A command at a terminal of 80 columns."""
-
-    def __init__(self, *arguments: str, **more: str) -> None:
-        self.ours, theirs = pty.openpty()
-        self.popen = subprocess.Popen(
-            [sys.executable, "-m", "reconnect", *arguments],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-            env=environment(COLUMNS="80", TERM="xterm", **more),
-        )
-        os.close(theirs)
-        self.shown = ""
-
-    def until(self, words: str) -> None:
-        """Read until these words were shown."""
-        deadline = time.monotonic() + LIMIT_SECONDS
-        while words not in self.shown:
-            ready, _, _ = select.select([self.ours], [], [], max(0.0, deadline - time.monotonic()))
-            assert ready, f"no {words!r} was shown, but: {self.shown}"
-            self.shown += os.read(self.ours, 65_536).decode()
-
-    def end(self) -> int:
-        """Return the exit code."""
-        code = self.popen.wait(LIMIT_SECONDS)
-        os.close(self.ours)
-        return code
-
-
 def test_at_a_terminal_lines_fit_and_nothing_is_coloured_where_no_colour_is_wanted(run: Runner) -> None:
     async def story() -> None:
         async with room() as opened:
             terminal = Teletype("join", opened.url, RECONNECT_TOKEN=token("anna"))
             await asyncio.to_thread(terminal.until, "/quit leaves.")
-            os.write(terminal.ours, b"a line that is longer than what is left of the eighty columns of this terminal\n")
+            terminal.type("a line that is longer than what is left of the eighty columns of this terminal")
             await asyncio.to_thread(terminal.until, "columns of this\r\n" + " " * 44 + "terminal\r\n")
-            terminal.popen.send_signal(signal.SIGINT)
+            terminal.interrupt()
             await asyncio.to_thread(terminal.until, "left the session")
             assert await asyncio.to_thread(terminal.end) == 0
             colours = re.findall(r"\x1b\[(?:\d+;)*(?:3[0-7]|9[0-7])(?:;\d+)*m", terminal.shown)
             assert colours == []
-            assert max(len(row) for row in without_styles(terminal.shown.replace("\r", ""))) <= 80
+            assert max(map(len, terminal.rows)) <= 80
 
     run(story())

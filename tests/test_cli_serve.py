@@ -6,15 +6,18 @@ import asyncio
 import errno
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
 import sys
-from io import StringIO
+from collections.abc import Iterator
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import reconnect
@@ -23,7 +26,8 @@ from reconnect.cli import dev, secret, serve
 from reconnect.cli.announcing import JsonJournal, TerminalJournal, UnbrokenJournal, words
 from reconnect.cli.app import app
 from reconnect.cli.durations import counted, in_words, seconds_of
-from reconnect.cli.lines import Lines, clipped, forget_stdout, printable
+from reconnect.cli.lines import Lines, called_as, clipped, printable
+from reconnect.cli.output import PrintFailed
 from reconnect.cli.stopping import first_of, stop_requests
 from reconnect.errors import BadArgument
 from tests.conftest import Runner
@@ -85,6 +89,9 @@ def test_a_duration_is_more_than_nothing_and_less_than_for_ever(text: str) -> No
         (60.0, "60 s"),
         (90.0, "90 s"),
         (0.5, "0.5 s"),
+        (100.0, "100 s"),
+        (99_999_999.0, "99999999 s"),
+        (0.00001, "0.00001 s"),
     ],
 )
 def test_durations_are_said_as_people_say_them(seconds: float, said: str) -> None:
@@ -101,6 +108,18 @@ def test_what_others_said_cannot_move_the_cursor() -> None:
 
 def test_a_long_name_leaves_a_gap() -> None:
     assert (clipped("anna", 11), clipped("a" * 10, 11), clipped("a" * 11, 11)) == ("anna", "a" * 10, "aaaaaaaaa… ")
+
+
+def test_what_an_encoding_lacks_is_written_as_python_writes_it_and_columns_stay_below_each_other() -> None:
+    out = TextIOWrapper(BytesIO(), encoding="ascii")
+    lines = Lines(Console(file=out, width=200, no_color=True, highlight=False))
+    lines.put("12:00:00", "gr\u00fc\u00dfe an alle", "signal", "gr\u00fc\u00dfe")
+    lines.put("12:00:00", "anna", "signal", "hello")
+    out.seek(0)
+    assert out.read().splitlines() == [
+        "12:00:00  gr\\xfc\\xd~ signal               gr\\xfc\\xdfe",
+        "12:00:00  anna       signal               hello",
+    ]
 
 
 def test_in_a_terminal_a_long_sentence_goes_on_below_itself() -> None:
@@ -212,7 +231,41 @@ def test_dev_with_a_given_secret_does_not_print_it() -> None:
     lines, out = paper()
     dev.show(lines, "ws://127.0.0.1:8470", SECRET, made=False)
     assert SECRET not in out.getvalue()
-    assert "as long as RECONNECT_SECRET stays the same" in out.getvalue()
+    assert "as long as RECONNECT_SECRET stays the same. To make one with another name, in a terminal where" in out.getvalue()
+
+
+def test_dev_with_a_secret_from_a_file_names_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is printed works from any folder, when it is pasted."""
+    (tmp_path / "a secret").write_text(SECRET)
+    (tmp_path / "a secret").chmod(0o600)
+    monkeypatch.chdir(tmp_path)
+    lines, out = paper()
+    dev.show(lines, "ws://127.0.0.1:8470", SECRET, made=False, file=Path("a secret"))
+    assert "as long as the secret in a secret stays the same. To make one with another name:\n" in out.getvalue()
+    assert (SECRET in out.getvalue(), "RECONNECT_SECRET" in out.getvalue()) == (False, False)
+    (pasted,) = [row for row in out.getvalue().splitlines() if " token --session " in row]
+    words = shlex.split(pasted)
+    monkeypatch.chdir("/")
+    done = CliRunner().invoke(app, words[words.index("token") :], env={"RECONNECT_SECRET": None})
+    assert done.exit_code == 0
+    claims = peek(done.output.strip())
+    assert claims is not None
+    assert claims.sub == "carl"
+
+
+def test_the_hub_tells_dev_where_its_secret_came_from(run: Runner, tmp_path: Path) -> None:
+    async def story(**options: Any) -> str:
+        lines, out = paper()
+        journal = Watched()
+        hub = asyncio.create_task(serve.run_hub(serving(dev=True, **options), journal, lines))
+        await journal.until("listening")
+        os.kill(os.getpid(), signal.SIGTERM)
+        await hub
+        return out.getvalue()
+
+    assert f"as long as the secret in {tmp_path} stays the same" in run(story(secret_file=tmp_path))
+    assert "as long as RECONNECT_SECRET stays the same" in run(story())
+    assert "at most until this hub stops" in run(story(made=True))
 
 
 def test_the_line_to_paste_calls_what_was_called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -221,11 +274,11 @@ def test_the_line_to_paste_calls_what_was_called(monkeypatch: pytest.MonkeyPatch
         each.parent.mkdir()
         each.touch(mode=0o755)
     monkeypatch.setattr(shutil, "which", lambda name: str(found))
-    assert dev.called_as(str(found)) == "reconnect"
-    assert dev.called_as(str(other)) == f"'{other}'"
-    assert dev.called_as("/somewhere/reconnect/__main__.py") == f"{sys.executable} -m reconnect"
+    assert called_as(str(found)) == "reconnect"
+    assert called_as(str(other)) == f"'{other}'"
+    assert called_as("/somewhere/reconnect/__main__.py") == f"{sys.executable} -m reconnect"
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    assert dev.called_as(str(found)) == str(found)
+    assert called_as(str(found)) == str(found)
 
 
 # -- what is announced ---------------------------------------------------------------------------------------------------------
@@ -244,6 +297,7 @@ NOBODY: dict[str, Any] = {"session": "hub", "connection": None, "client_id": Non
     [
         (record("joined"), "joined room-1 as a publisher"),
         (record("dropped", reason="silent"), "lost its link to room-1 (silent); its place is kept"),
+        (record("dropped", reason="going_away"), "was sent away from room-1: this hub stops"),
         (record("returned"), "is back in room-1, on the same connection"),
         (record("left", reason="client_disconnected"), "left room-1"),
         (record("left", reason="replaced"), "joined room-1 anew, and its old place ended"),
@@ -326,33 +380,56 @@ def test_json_lines_have_what_is_there_and_nothing_else() -> None:
     assert second == {"event": "listening", "port": 5}
 
 
-def test_a_hub_goes_on_when_nobody_reads_what_it_prints(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Closed(StringIO):
-        def write(self, text: str) -> int:
-            raise BrokenPipeError
+class Faulty(StringIO):
+    """A stdout that fails while `failure` is set."""
 
+    failure: PrintFailed | None = None
+
+    def write(self, text: str) -> int:
+        if self.failure is not None:
+            raise self.failure
+        return super().write(text)
+
+
+UNHEARD, FULL = PrintFailed("Broken pipe", unheard=True), PrintFailed("No space left on device", unheard=False)
+
+
+def test_a_hub_goes_on_when_nobody_reads_what_it_prints(monkeypatch: pytest.MonkeyPatch) -> None:
     forgotten: list[bool] = []
     monkeypatch.setattr("reconnect.cli.announcing.forget_stdout", lambda: forgotten.append(True))
-    journal = UnbrokenJournal(JsonJournal(Closed()))
+    out = Faulty()
+    journal = UnbrokenJournal(JsonJournal(out), no_warning)
+    journal.tell("listening", "")
+    out.failure = UNHEARD
     journal.write(record("joined"))
     journal.tell("stopped", "")
     journal.close()
     assert forgotten == [True]
 
 
-def test_a_terminal_that_nobody_reads_is_a_broken_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Closed(StringIO):
-        def write(self, text: str) -> int:
-            raise BrokenPipeError
+def test_a_hub_goes_on_where_its_log_is_full_and_says_so_once() -> None:
+    """The log goes on as soon as there is room, with what happens then, each event once."""
+    out, warnings = Faulty(), list[str]()
+    journal = UnbrokenJournal(TerminalJournal(Lines(Console(file=out, width=200, no_color=True))), warnings.append)
+    journal.tell("listening", "")
+    out.failure = FULL
+    journal.write(record("joined"))
+    journal.write(record("dropped", reason="closed"))
+    out.failure = None
+    journal.write(record("returned"))
+    assert warnings == [f"{FULL}; the hub goes on, and what happens to it is not shown meanwhile"]
+    assert [row[21:42].strip() for row in out.getvalue().splitlines()] == ["listening", "returned"]
 
-    monkeypatch.setattr(sys, "stdout", Closed())
-    with pytest.raises(BrokenPipeError):
-        Lines().say("nobody hears")
 
-
-def test_a_stdout_that_is_no_file_is_forgotten_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdout", StringIO())
-    forget_stdout()
+@pytest.mark.parametrize("failure", [UNHEARD, FULL])
+def test_a_hub_of_which_nobody_heard_where_it_listens_is_of_no_use(failure: PrintFailed) -> None:
+    out = Faulty()
+    out.failure = failure
+    journal = UnbrokenJournal(JsonJournal(out), no_warning)
+    journal.write({"record": "start"})
+    with pytest.raises(PrintFailed):
+        journal.tell("listening", "")
+    journal.write(record("draining", **NOBODY))
 
 
 # -- running -------------------------------------------------------------------------------------------------------------------
@@ -391,7 +468,16 @@ def serving(**options: Any) -> serve.Serving:
     return serve.Serving(**usual | options)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.fixture
+def hangup() -> Iterator[None]:
+    """Let hangups have their usual effect, however the tests were started."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangup")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_stops_when_asked_and_sends_everybody_away(run: Runner, number: signal.Signals, tmp_path: Path) -> None:
     journal = Watched()
 
@@ -446,6 +532,31 @@ def test_the_second_request_to_stop_has_its_usual_effect(run: Runner) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
             await asked.wait()
             assert signal.getsignal(signal.SIGTERM) is before
+
+    run(story())
+
+
+@pytest.mark.usefixtures("hangup")
+def test_a_terminal_that_is_closed_may_say_so_twice(run: Runner) -> None:
+    async def story() -> None:
+        with stop_requests() as asked:
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asked.wait()
+            assert signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL, "the next one would end it before its goodbye"
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+
+    run(story())
+
+
+@pytest.mark.usefixtures("hangup")
+def test_where_hangups_are_ignored_they_stay_ignored(run: Runner) -> None:
+    """As under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    async def story() -> None:
+        with stop_requests():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
     run(story())
 

@@ -100,7 +100,8 @@ def some_ledger() -> Ledger:
     return ledger
 
 
-def test_the_ledger_at_the_end() -> None:
+def test_the_ledger_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/some where/bin/reconnect", "demo"])
     show, written = terminal()
     show.end(some_ledger())
     text = written.getvalue()
@@ -112,7 +113,7 @@ def test_the_ledger_at_the_end() -> None:
         assert " 0 " in rows[name]
     assert "The ledger balances. The audit of both members, for you to read:" in text
     assert "  /tmp/demo/publisher.jsonl\n  /tmp/demo/subscriber.jsonl\nTo check" in text
-    assert text.endswith("\n  reconnect audit verify /tmp/demo/publisher.jsonl /tmp/demo/subscriber.jsonl\n")
+    assert text.endswith("\n  '/some where/bin/reconnect' audit verify /tmp/demo/publisher.jsonl /tmp/demo/subscriber.jsonl\n")
 
 
 def test_a_ledger_that_does_not_balance_says_why() -> None:

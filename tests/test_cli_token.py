@@ -75,7 +75,10 @@ def test_the_secret_comes_from_a_file_as_well(tmp_path: Path) -> None:
     [
         ([], "--session"),
         (["--session", ""], "session must be a string of 1 to 256 characters"),
-        (["--session", "room-1", "--role", "boss"], "subscriber"),
+        (
+            ["--session", "room-1", "--role", "king"],
+            "error: --role: there is no 'king'; it is one of subscriber, publisher, moderator",
+        ),
         (
             ["--session", "room-1", "--lifetime", "long"],
             "--lifetime: 'long' is no duration; write it as 90s, 15m, 1h, 1h30m or 7d",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
+import tracemalloc
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ from reconnect.testing import FakeClock, MemoryNetwork
 from reconnect.transport.websocket import WebSocketDialer
 
 URL = "ws://hub.test"
+SESSIONS, SMALL_BYTES = 100, 26_000
 
 
 def make(**options: Any) -> Session:
@@ -67,6 +71,36 @@ def test_every_part_may_be_the_users_own() -> None:
     settings = session._core.at.settings
     assert (settings.attempt_deadline, settings.close_timeout, settings.stable_after) == (3, 0.5, 5.0)
     assert (settings.renewable, settings.retry_initial, settings.sender) == (True, True, box.sender)
+
+
+def test_sessions_without_a_seed_share_one_source_of_chance() -> None:
+    """It keeps no state: thousands of sessions cost nothing more, and processes that were forked do not draw alike."""
+    ann, bob = make(), make()
+    chance = ann._driver._random
+    assert chance is bob._driver._random
+    with pytest.raises(NotImplementedError):
+        chance.getstate()
+    assert len({chance.random() for _ in range(10)}) == 10
+
+
+def test_a_seed_is_a_source_of_its_own() -> None:
+    ann, bob, alone = make(seed=0)._driver._random, make(seed=0)._driver._random, Random(0)
+    for _ in range(10):
+        assert ann.random() == bob.random() == alone.random()
+
+
+def test_a_session_that_does_nothing_is_small() -> None:
+    """Programs that hold thousands of them pay this for each; a connected one has its transport and tasks besides."""
+    make()  # what all of them share is loaded
+    gc.collect()
+    tracemalloc.start()
+    try:
+        sessions = [make() for _ in range(SESSIONS)]
+        gc.collect()
+        traced, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert traced / len(sessions) < SMALL_BYTES
 
 
 @pytest.mark.parametrize(

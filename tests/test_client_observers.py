@@ -137,12 +137,34 @@ def test_a_type_that_no_signal_has_is_refused() -> None:
 class Caller:
     def method(self, event: Notice) -> None: ...
 
+    def selfless() -> None: ...  # type: ignore[misc]  # the mistake
+
+    def eventless(self) -> None: ...
+
+    @classmethod
+    def of_the_class(cls, event: Notice) -> None: ...
+
+    @staticmethod
+    def of_nobody(event: Notice) -> None: ...
+
     def __call__(self, event: Notice) -> None: ...
 
 
 @pytest.mark.parametrize(
     "callback",
-    [print, [].append, Caller(), Caller().method, partial(print, "told"), lambda event, more=1: None, lambda *all: None, dict],
+    [
+        print,
+        [].append,
+        Caller(),
+        Caller().method,
+        Caller.of_the_class,
+        Caller().of_nobody,
+        partial(print, "told"),
+        partial(Caller.method, Caller()),
+        lambda event, more=1: None,
+        lambda *all: None,
+        dict,
+    ],
 )
 def test_anything_that_takes_one_argument_observes(callback: Any) -> None:
     Bunch().on("connected", callback)
@@ -177,10 +199,24 @@ async def async_generator(event: Notice) -> AsyncIterator[Notice]:
 @pytest.mark.parametrize(
     ("callback", "sentence"),
     [
-        (None, "an observer of 'connected' is a function of one event, and this is None"),
+        (
+            None,
+            "an observer of 'connected' is a function of one event, and this is None; "
+            "give the function itself, as `show`, not what calling it returns, as `show()`",
+        ),
         ("show", "an observer of 'connected' is a function of one event, and this is 'show'"),
         (nothing, f"nothing is called with one argument, the 'connected' event: too many positional arguments{HOW}"),
         (two, f"two is called with one argument, the 'connected' event: missing a required argument: 'other'{HOW}"),
+        (
+            Caller().selfless,  # type: ignore[misc]  # the mistake
+            "Caller.selfless is called with one argument, the 'connected' event: too many positional arguments; "
+            "write it as def show(self, event)",
+        ),
+        (
+            Caller().eventless,
+            "Caller.eventless is called with one argument, the 'connected' event: too many positional arguments; "
+            "write it as def show(self, event)",
+        ),
         (
             plain_generator,
             "plain_generator has a `yield` in it, so that calling it runs nothing; an observer is a function without one",
@@ -222,6 +258,9 @@ def test_on_is_a_decorator_and_hands_the_function_back() -> None:
         calls.append(event)
 
     assert thing.on("connected", calls.append) == calls.append
+    with pytest.raises(BadArgument, match=r"and this is None; give the function itself, as `show`, not what calling it returns"):
+        thing.on("connected", show(CONNECTED))  # type: ignore[call-overload]  # the mistake
+    calls.clear()
     thing._observers.tell(CONNECTED)
     assert calls == [CONNECTED, CONNECTED]
     thing.off("connected", show)

@@ -57,7 +57,7 @@ def test_what_it_cannot_be_made_of(options: dict[str, Any], sentence: str) -> No
 
 def test_it_belongs_to_one_session() -> None:
     box = Outbox()
-    box.take()
+    box._take()
     with pytest.raises(BadArgument) as refused:
-        box.take()
+        box._take()
     assert str(refused.value) == "this Outbox belongs to another Session; make one Outbox for each Session"

@@ -353,13 +353,13 @@ def test_a_want_that_is_refused_fails_its_call() -> None:
     key = world.publish(1)
     world.receive(Failed(request=1, code=RejectCode.FORBIDDEN, detail="a subscriber may not publish"))
     assert world.order == [f"{key} ended"]
-    assert str(failure(world, 1)) == "publish 'camera' failed: a subscriber may not publish"
+    assert str(failure(world, 1)).startswith("publish 'camera' failed: a subscriber may not publish; ")
     assert (failure(world, 1).code, world.notices(PublisherEnded)[0].code) == (RejectCode.FORBIDDEN, RejectCode.FORBIDDEN)
     assert world.notices(PublisherEnded)[0].reason is Reason.DENIED
     other = world.subscribe(2)
     world.receive(Failed(request=2, code=RejectCode.NO_SUCH_STREAM))
     assert world.order == [f"{other} destroyed"]
-    assert str(failure(world, 2)) == "subscribe 's-1' failed: no_such_stream"
+    assert str(failure(world, 2)).startswith("subscribe 's-1' failed (no_such_stream): ")
     assert world.notices(SubscriberDestroyed)[0].reason is Reason.NO_SUCH_STREAM
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -30,7 +31,8 @@ async def sentence_of(mistake: Mistake) -> str:
     async with reconnect.Hub(SECRET).serve() as hub:
         with pytest.raises(Exception, match=r"\w") as caught:
             await mistake(hub.url)
-        return str(caught.value).replace(hub.url, "URL").replace(hub.url.replace("ws:", "wss:"), "TLS URL")
+        told = str(caught.value).replace(f"port {hub.port}", "port PORT")
+        return told.replace(hub.url, "URL").replace(hub.url.replace("ws:", "wss:"), "TLS URL")
 
 
 @asynccontextmanager
@@ -81,7 +83,32 @@ async def after_leaving(hub: str) -> None:
     session.signal("hello")
 
 
+async def port_in_use(hub: str) -> None:
+    async with reconnect.Hub(SECRET).serve(port=int(hub.rpartition(":")[2])):
+        pytest.fail("there is a hub already")
+
+
+async def serve_without_a_block(hub: str) -> None:
+    await reconnect.Hub(SECRET).serve()  # type: ignore[misc]  # the mistake
+
+
+async def secret_not_set(hub: str) -> None:
+    reconnect.make_token(os.environ.get("NO_SUCH_VARIABLE"), session="room-1")  # type: ignore[arg-type]  # the mistake
+
+
+async def hub_without_a_secret(hub: str) -> None:
+    reconnect.Hub(os.environ.get("NO_SUCH_VARIABLE"))
+
+
+def no_token_today() -> str:
+    raise ConnectionError("https://issuer/?key=SESAME")
+
+
 def takes_nothing() -> None: ...
+
+
+class Bot:
+    def h() -> None: ...  # type: ignore[misc]  # the mistake
 
 
 MISTAKES: dict[str, tuple[Mistake, str]] = {
@@ -128,6 +155,55 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
         does(lambda session: session.on("reconnecting", takes_nothing)),
         "takes_nothing is called with one argument, the 'reconnecting' event: too many positional arguments; "
         "write it as def show(event)",
+    ),
+    "a method without self": (
+        does(lambda session: session.on("reconnecting", Bot().h)),  # type: ignore[misc]  # the mistake
+        "Bot.h is called with one argument, the 'reconnecting' event: too many positional arguments; "
+        "write it as def show(self, event)",
+    ),
+    "called, not handed over": (
+        does(lambda session: session.on("reconnecting", print())),  # type: ignore[call-overload]  # the mistake
+        "an observer of 'reconnecting' is a function of one event, and this is None; "
+        "give the function itself, as `show`, not what calling it returns, as `show()`",
+    ),
+    "publish() not awaited": (
+        does(lambda session: session.publish("camera").on("live", print)),  # type: ignore[attr-defined]  # the mistake
+        "publish() was not awaited yet, and has no 'on': write `publisher = await session.publish(...)`",
+    ),
+    "subscribe() not awaited": (
+        does(lambda session: list(session.subscribe("camera"))),  # type: ignore[call-overload]  # the mistake
+        "subscribe() was not awaited yet: write `subscriber = await session.subscribe(...)`",
+    ),
+    "a frame before the stream": (
+        does(lambda session: session.publish("camera").send(b"frame")),
+        "publish() was not awaited yet: write `publisher = await session.publish(...)`",
+    ),
+    "serve() awaited": (serve_without_a_block, "serve() was not entered yet: write `async with hub.serve(...) as server:`"),
+    "port in use": (
+        port_in_use,
+        "cannot listen on 127.0.0.1, port PORT: Address already in use; another program listens there, perhaps another hub: "
+        "stop it, or choose another port; 0 takes a free one",
+    ),
+    "no secret for a token": (
+        secret_not_set,
+        "there is no secret to sign tokens with: where it is read from the environment, the variable is not set; "
+        """make one with: python -c "import secrets; print(secrets.token_urlsafe(32))\"""",
+    ),
+    "no secret for a hub": (
+        hub_without_a_secret,
+        "a hub needs either a secret or an authenticator, to know who may join, and has neither: where it is read from the "
+        """environment, the variable is not set; make one with: python -c "import secrets; print(secrets.token_urlsafe(32))\"""",
+    ),
+    "a token callable that raises": (
+        joins(token=no_token_today),
+        "could not connect to URL (token_unavailable): the token callable raised ConnectionError; "
+        "mend the callable that was given as `token`: what it raised is the __cause__ of this error; "
+        "with retry_initial=True connect() asks it again by itself",
+    ),
+    "asking nobody": (
+        does(lambda session: session.request("what?", to="nobody", timeout=5)),
+        "request() failed (no_such_connection): nobody in the session has this connection, or it is gone for good; "
+        "session.members has those who are there; who joins anew has another connection",
     ),
     "publishing as a subscriber": (
         does(lambda session: session.publish("camera"), READ_ONLY),
@@ -203,21 +279,61 @@ async def main():
     async with reconnect.Hub({secret!r}).serve() as hub:
         async with reconnect.connect(hub.url, session="room-1", token={token!r}) as session:
             signals = session.signals()
-            session.on("signal", lambda event: 1 / 0)
-            session.signal("hello")
-            await anext(signals)
-            assert session.statistics().counts["failed_observers"] == 1
+            session.on("signal", lambda event: event.data)
+            for number in range(3):
+                session.signal("hello")
+                await anext(signals)
+            assert session.statistics().counts["failed_observers"] == 3
 
 asyncio.run(main())
 """
 
 
-def test_an_observer_that_raises_is_counted_and_a_library_prints_nothing_of_its_own_accord() -> None:
-    """Where an application configured no logging, `statistics()` and the audit know of it, and nothing is printed."""
-    assert seen_by_a_person(FAILING.format(configuration="", secret=SECRET, token=TOKEN)) == ""
+def test_an_observer_that_raises_is_seen_though_nobody_configured_logging() -> None:
+    """On stderr, once for each observer and kind of error; all are counted."""
+    told = seen_by_a_person(FAILING.format(configuration="", secret=SECRET, token=TOKEN))
+    assert told.startswith("an observer of 'signal' failed: main.<locals>.<lambda>\nTraceback (most recent call last):\n")
+    assert told.endswith("AttributeError: 'SignalReceived' object has no attribute 'data'\n")
+    assert told.count("AttributeError") == 1
 
 
-def test_an_observer_that_raises_is_seen_with_the_least_configuration() -> None:
+def test_an_observer_that_raises_is_logged_each_time_where_logging_is_configured() -> None:
     told = seen_by_a_person(FAILING.format(configuration="import logging; logging.basicConfig()", secret=SECRET, token=TOKEN))
-    assert "ERROR:reconnect:an observer of 'signal' failed: main.<locals>.<lambda>" in told
-    assert "ZeroDivisionError: division by zero" in told
+    assert told.count("ERROR:reconnect:an observer of 'signal' failed: main.<locals>.<lambda>") == 3
+
+
+@pytest.mark.parametrize("silence", ["addHandler(logging.NullHandler())", "setLevel(logging.CRITICAL)"])
+def test_an_observer_that_raises_is_silent_where_the_application_says_so(silence: str) -> None:
+    configuration = f"import logging; logging.getLogger('reconnect').{silence}"
+    assert seen_by_a_person(FAILING.format(configuration=configuration, secret=SECRET, token=TOKEN)) == ""
+
+
+def test_a_token_may_end_as_a_file_does(run: Runner) -> None:
+    async def story() -> None:
+        async with reconnect.Hub(SECRET).serve() as hub:
+            for token in (f"{TOKEN}\n", lambda: f"{TOKEN}\n"):
+                async with reconnect.connect(hub.url, session="room-1", token=token) as session:
+                    await session.renew_token(f" {TOKEN}\n")
+
+    run(story())
+
+
+SERVED_BY_NOBODY = """
+import asyncio, reconnect
+
+async def main():
+    reconnect.Hub({secret!r}).serve(port=0)
+    async with reconnect.Hub({secret!r}).serve() as hub:
+        async with reconnect.connect(hub.url, session="room-1", token={token!r}) as session:
+            session.publish("camera")
+
+asyncio.run(main())
+"""
+
+
+def test_what_nobody_enters_or_awaits_is_warned_of() -> None:
+    told = seen_by_a_person(SERVED_BY_NOBODY.format(secret=SECRET, token=TOKEN))
+    assert [line.partition(": ")[2] for line in told.splitlines() if "Warning" in line] == [
+        "RuntimeWarning: serve() was never entered, so nothing listens: write `async with hub.serve(...) as server:`",
+        "RuntimeWarning: publish() was never awaited, so nothing was done: write `publisher = await session.publish(...)`",
+    ]

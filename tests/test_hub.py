@@ -729,9 +729,15 @@ def test_a_hub_needs_to_know_who_may_join() -> None:
     async def who(join: Join) -> Principal:
         raise NotImplementedError
 
-    for options in ({}, {"secret": SECRET, "authenticator": who}):
-        with pytest.raises(BadArgument, match="either a secret or an authenticator"):
-            Hub(**options)  # type: ignore[arg-type]  # neither, or both
+    for options in ({}, {"secret": None}):
+        with pytest.raises(BadArgument) as neither:
+            Hub(**options)  # type: ignore[arg-type]  # as of an environment variable that is not set
+        assert str(neither.value).startswith(
+            "a hub needs either a secret or an authenticator, to know who may join, and has neither: "
+            "where it is read from the environment, the variable is not set; make one with: python -c "
+        )
+    with pytest.raises(BadArgument, match="either a secret or an authenticator, to know who may join; leave one of them out"):
+        Hub(SECRET, authenticator=who)
     with pytest.raises(BadArgument, match="the secret has 5 bytes"):
         Hub("short")
     with pytest.raises(BadArgument, match="window is 0"):

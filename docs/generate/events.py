@@ -21,8 +21,12 @@ COMMON = ("at", "key")  # fields of every event, told once
 INTRODUCTION = """
 Observe an event with `session.on(name, callback)`, or with `@session.on(name)` above a function. The callback is called with
 one argument, the event: a frozen object with the fields below. It may be an async function; it then gets its events one
-after another, and a call that takes longer than `observer_seconds` is cancelled. A callback that raises is reported in the
-log, and changes nothing for the session or for other callbacks.
+after another, and a call that takes longer than `observer_seconds` is cancelled.
+
+A callback that raises changes nothing for the session or for other callbacks. It is counted in
+`session.statistics().counts["failed_observers"]`, audited, and logged as an error of the logger `reconnect`, with its traceback.
+Where nobody configured logging Python prints that on stderr, here once for each callback and kind of error; to have it silent,
+say so: `logging.getLogger("reconnect").addHandler(logging.NullHandler())`.
 
 Every event has a `name`, the text that `on()` takes, and `at`, an instant in seconds on the session's clock. Durations are
 in seconds. The words that a reason may be are on the page [reasons](reasons.md).

@@ -171,7 +171,7 @@ def errors_page() -> str:
 
 def _error(kind: type[errors.ReconnectError]) -> list[str]:
     bases = ", ".join(code(base.__name__) for base in kind.__bases__)
-    return [code(kind.__name__), bases, ", ".join(map(code, _attributes(kind))), doc(kind)]
+    return [code(kind.__name__), bases, ", ".join(map(code, _attributes(kind))), doc(kind).replace("\n\n", "<br>")]
 
 
 def _attributes(kind: type[errors.ReconnectError]) -> list[str]:

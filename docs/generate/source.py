@@ -27,7 +27,6 @@ LONGEST_LINE = 100  # of a signature
 INTERNAL = (
     "MemoryNetwork.forget",
     "MemoryNetwork.unlisten",
-    "Outbox.take",
     "Statechart.claims",
     "Statechart.twins_name",
     "Statechart.wrong",
@@ -148,6 +147,8 @@ def shown(value: Any) -> str:
     """Return a default as it is written."""
     if callable(value):
         return f"{value.__module__}.{value.__qualname__}"
+    if value is ...:
+        return "..."
     return repr(value.value) if isinstance(value, Enum) else repr(value)
 
 
@@ -165,9 +166,11 @@ def signature(thing: Any, name: str, *, bound: bool = False, longest: int | None
     parameters = list(called.parameters.values())[1 if bound else 0 :]
     pieces = list(_parameters(parameters))
     result = "" if called.return_annotation in (called.empty, "None", None) else f" -> {typed(called.return_annotation)}"
-    word = "async " if inspect.iscoroutinefunction(thing) else ""
-    if inspect.isasyncgenfunction(inspect.unwrap(thing)):  # an asynccontextmanager
-        word, result = "async with ", f" as {result.removeprefix(' -> AsyncIterator[').removesuffix(']')}"
+    written = inspect.unwrap(thing)
+    word = "async " if inspect.iscoroutinefunction(written) else ""
+    block = " -> AsyncIterator[" if inspect.isasyncgenfunction(written) else " -> AbstractAsyncContextManager["
+    if result.startswith(block):
+        word, result = "async with ", f" as {result[len(block) : -1]}"
     line = f"{word}{name}({', '.join(pieces)}){result}"
     if longest is None or len(line) <= longest:
         return line

@@ -1,10 +1,10 @@
 """The audit as log events: structlog, bound to the session, in the application's own configuration. The only room of structlog.
 
-Rules: nothing is configured globally, neither in structlog nor in logging, and nothing is printed where the application
-configured neither: the logger `reconnect` has a NullHandler, as the standard library asks of libraries. Where the application
-configured structlog, its processors get every event, with `session`, `connection` and `attempt` bound; otherwise the events go to
-the standard logger, which its own configuration serves. A record whose level is off costs one question; structlog is loaded by
-the first that is on.
+Rules: nothing is configured globally, neither in structlog nor in logging, and no record is printed where the application
+configured neither. What a person must see all the same, as an observer that failed, the library logs as an error, and errors the
+standard library prints on stderr where nobody configured it. Where the application configured structlog, its processors get
+every event, with `session`, `connection` and `attempt` bound; otherwise the events go to the standard logger, which its own
+configuration serves. A record whose level is off costs one question; structlog is loaded by the first that is on.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ _AT_WARNING: Final = frozenset({"observer_failed", "effect_failed", "gap", "repa
 _NOT_LOGGED: Final = frozenset({"record", "definition", "settings"})  # `settings` and charts are long, and stand in the journal
 _HUB: Final = "hub"  # a source that writes about many members: what holds for one record does not for the next
 _LEVELS: Final = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning"}
-
-logging.getLogger(LOGGER).addHandler(logging.NullHandler())
 
 
 class LogSink:
@@ -49,7 +47,7 @@ class LogSink:
         """Log the record, if its level is on."""
         level = level_of(record)
         theirs = _is_theirs()
-        if not theirs and not self._log.isEnabledFor(level):
+        if not theirs and not (self._log.isEnabledFor(level) and self._log.hasHandlers()):
             return
         context = self._bind(record)
         fields = {key: value for key, value in record.items() if key not in _NOT_LOGGED} | context

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, Protocol, TextIO
 
-from reconnect.cli.lines import Lines, forget_stdout, print_json, printable, time_of_day, utc_now
+from reconnect.cli.lines import Lines, print_json, printable, time_of_day, utc_now
+from reconnect.cli.output import PrintFailed, forget_stdout
 
 STYLES: Final = {
     "listening": "bold green",
@@ -43,6 +44,8 @@ def words(record: dict[str, Any]) -> str:
     match what:
         case "joined":
             return f"joined {where} as a {record.get('role')}"
+        case "dropped" if reason == "going_away":
+            return f"was sent away from {where}: this hub stops"
         case "dropped":
             return f"lost its link to {where} ({reason}); its place is kept"
         case "returned":
@@ -84,14 +87,21 @@ class Journal(Protocol):
 
 
 class UnbrokenJournal:
-    """Another journal, until nobody reads it any more: a hub goes on without being watched."""
+    """Another journal, until nobody reads it any more: a hub goes on without being watched.
 
-    def __init__(self, journal: Journal) -> None:
+    What cannot be printed is tried anew with each event, and `warn` is told once. Where not even the first event of the command
+    itself can be told, PrintFailed is raised: a hub of which nobody heard where it listens is of no use.
+    """
+
+    def __init__(self, journal: Journal, warn: Callable[[str], None]) -> None:
         self._journal: Journal | None = journal
+        self._warn = warn
+        self._heard = self._warned = False
 
     def tell(self, what: str, sentence: str, **facts: Any) -> None:
         """Pass on an event of the command itself."""
-        self._each(lambda journal: journal.tell(what, sentence, **facts))
+        self._each(lambda journal: journal.tell(what, sentence, **facts), first=not self._heard)
+        self._heard = True
 
     def write(self, record: dict[str, Any]) -> None:
         """Pass on an announcement of the hub."""
@@ -100,13 +110,21 @@ class UnbrokenJournal:
     def close(self) -> None:
         """Do nothing: stdout is not ours to close."""
 
-    def _each(self, do: Callable[[Journal], None]) -> None:
-        if self._journal is not None:
-            try:
-                do(self._journal)
-            except BrokenPipeError:
+    def _each(self, do: Callable[[Journal], None], *, first: bool = False) -> None:
+        if self._journal is None:
+            return
+        try:
+            do(self._journal)
+        except PrintFailed as failure:
+            if first:
+                self._journal = None  # what ends with the hub is not told either
+                raise
+            if failure.unheard:
                 forget_stdout()
                 self._journal = None
+            elif not self._warned:
+                self._warned = True
+                self._warn(f"{failure}; the hub goes on, and what happens to it is not shown meanwhile")
 
 
 class JsonJournal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,8 @@ Try it yourself: run a hub in one terminal, and paste the lines that it prints i
 Each command explains itself with --help. --install-completion teaches your shell to complete them.
 """
 
+_UNHEARD = logging.NullHandler()
+
 app = typer.Typer(
     name="reconnect",
     help=reflowed(ABOUT),
@@ -44,7 +47,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"reconnect {__version__}")
+        print(f"reconnect {__version__}")
         raise typer.Exit
 
 
@@ -56,8 +59,10 @@ def main(
     ] = False,
 ) -> None:
     """Show what there is, where no command is given."""
+    # A command says in words of its own what fails; the library's log would say it a second time, on stderr.
+    logging.getLogger("reconnect").addHandler(_UNHEARD)
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        print(context.get_help())
 
 
 def demo(
@@ -75,7 +80,7 @@ def demo(
     try:
         ledger = asyncio.run(Demo(show, audit).run())
     except (ProcessFailed, OSError) as failure:
-        typer.echo(f"the demo could not run: {failure}", err=True)
+        print(f"the demo could not run: {failure}", file=sys.stderr)
         raise typer.Exit(2) from failure
     if json_:
         json.dump(ledger.as_json(), sys.stdout, indent=2)

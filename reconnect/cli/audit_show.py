@@ -12,8 +12,9 @@ import typer
 
 from reconnect.audit.entries import AnyEntry
 from reconnect.cli.durations import counted
-from reconnect.cli.lines import Lines, forget_stdout, print_json, printable
+from reconnect.cli.lines import Lines, print_json, printable
 from reconnect.cli.options import USAGE, Json, fail
+from reconnect.cli.output import PrintFailed, forget_stdout
 from reconnect.errors import AuditFailed
 from reconnect.evidence.outages import Outage, outages_of
 from reconnect.evidence.reading import entries_of
@@ -56,8 +57,10 @@ def show(
         told = _print(_happenings(story, entries_of(file)), chosen, outages, as_json=json_)
     except AuditFailed as error:
         fail(str(error), USAGE)
-    except BrokenPipeError:  # whoever read it has seen enough
-        forget_stdout()
+    except PrintFailed as failure:
+        if not failure.unheard:
+            raise
+        forget_stdout()  # whoever read it has seen enough
         return
     if not told:
         fail(_nothing(story, state, outage, signal, outages))

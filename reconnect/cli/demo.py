@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 from reconnect.auth import make_token
 from reconnect.cli.ledger import NOT_SEEN, Ledger
+from reconnect.cli.output import PrintFailed
 from reconnect.testing.proxy import Proxy
 
 MEMBERS: Final = ("publisher", "subscriber")
@@ -121,14 +122,14 @@ class Demo:
         self.held: dict[str, set[int]] = {name: set() for name in MEMBERS}
         self.dropped = dict.fromkeys(MEMBERS, 0)
         self.leaving = False
-        self.failure: str | None = None
+        self.failure: ProcessFailed | PrintFailed | None = None
         self._began = time.monotonic()
         self._changed = asyncio.Event()
 
     # -- the whole ------------------------------------------------------------------------------------------------------------
 
     async def run(self) -> Ledger:
-        """Play all scenes and return the ledger."""
+        """Play all scenes and return the ledger. Raises ProcessFailed and PrintFailed."""
         folder = self.folder or Path(tempfile.mkdtemp(prefix="reconnect-demo-"))
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -229,7 +230,7 @@ class Demo:
         self.hub_port = entry["port"]
 
     def _take_failed(self, name: str, entry: dict[str, Any]) -> None:
-        self.failure = self.failure or f"{name}: {entry['detail']}"
+        self.failure = self.failure or ProcessFailed(f"{name}: {entry['detail']}")
 
     def _take_ended(self, name: str, entry: dict[str, Any]) -> None:
         if not self.leaving:
@@ -283,7 +284,10 @@ class Demo:
     def _tell(self, who: str, event: str, **facts: Any) -> None:
         entry = {"at": round(time.monotonic() - self._began, 3), "who": who, "event": event, **facts}
         self.ledger.events.append(entry)
-        self.show.event(entry)
+        try:
+            self.show.event(entry)
+        except PrintFailed as failure:  # in the middle of a report, which is not to blame
+            self.failure = failure
 
     # -- waiting --------------------------------------------------------------------------------------------------------------
 
@@ -293,7 +297,7 @@ class Demo:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while not holds():
                     if self.failure is not None:
-                        raise ProcessFailed(self.failure)
+                        raise self.failure
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import secrets
 import shlex
-import shutil
 import sys
+from pathlib import Path
 from typing import Final
 
 from reconnect.auth import make_token
 from reconnect.cli.durations import in_words
-from reconnect.cli.lines import Lines
+from reconnect.cli.lines import Lines, called_as
 from reconnect.cli.secret import VARIABLE
 from reconnect.errors import BadArgument
 from reconnect.limits import SECRET_BYTES
@@ -56,18 +55,11 @@ def make_tokens(secret: str) -> dict[str, str]:
     }
 
 
-def called_as(argument: str) -> str:
-    """Return how to call this command from elsewhere, when `argument` is what it was called as."""
-    if os.path.basename(argument) == "__main__.py":
-        return f"{shlex.quote(sys.executable)} -m reconnect"
-    found = shutil.which("reconnect")
-    if found is not None and os.path.realpath(found) == os.path.realpath(argument):
-        return "reconnect"
-    return shlex.quote(os.path.abspath(argument))
+def show(lines: Lines, url: str, secret: str, *, made: bool, file: Path | None = None) -> None:
+    """Print a token for each role, as the line to paste.
 
-
-def show(lines: Lines, url: str, secret: str, *, made: bool) -> None:
-    """Print a token for each role, as the line to paste; `made` says that the secret is gone with this hub."""
+    The secret was `made`, and is gone with this hub, or was read from `file`, or else from the environment.
+    """
     command = called_as(sys.argv[0])
     lines.say("A hub to try things with, for this machine only. Paste one of these lines into another terminal:")
     for role, token in make_tokens(secret).items():
@@ -76,8 +68,13 @@ def show(lines: Lines, url: str, secret: str, *, made: bool) -> None:
         lines.say(f"{name}, {role}: {may}")
         lines.paste(f"{command} join {url} --session {SESSION} --token {token}")
     lines.say()
-    end = "at most until this hub stops" if made else f"as long as {VARIABLE} stays the same"
-    lines.say(f"The tokens are good for {in_words(LIFETIME_SECONDS)}, {end}. To make one with another name:")
-    given = f"{VARIABLE}={secret} " if made else ""
-    lines.paste(f"{given}{command} token --session {SESSION} --name carl")
+    where = given = option = ""
+    if made:
+        end, given = "at most until this hub stops", f"{VARIABLE}={secret} "
+    elif file is not None:
+        end, option = f"as long as the secret in {file} stays the same", f" --secret-file {shlex.quote(str(file.absolute()))}"
+    else:
+        end, where = f"as long as {VARIABLE} stays the same", f", in a terminal where {VARIABLE} is set as it is here"
+    lines.say(f"The tokens are good for {in_words(LIFETIME_SECONDS)}, {end}. To make one with another name{where}:")
+    lines.paste(f"{given}{command} token --session {SESSION} --name carl{option}")
     lines.say()

@@ -12,7 +12,7 @@ from reconnect.chart import chart_names, load_chart
 from reconnect.chart.draw import HERE, Stale, default_folder, drawings, illegible, stale_drawings, stale_schema
 from reconnect.chart.export import Format
 from reconnect.chart.export import export as exported
-from reconnect.cli.options import FAILED, fail, warn
+from reconnect.cli.options import FAILED, chosen, fail, warn
 from reconnect.errors import BadArgument, ChartError, DrawingUnavailable
 from reconnect.evidence.printable import printable
 
@@ -66,14 +66,17 @@ def draw(
 
 def export(
     chart: Annotated[str, typer.Argument(metavar="[CHART]", help="A chart's name, or the path of a file.")] = "session",
-    to: Annotated[Format, typer.Option(help="What to write it as.")] = Format.SCXML,
+    to: Annotated[
+        str, typer.Option(metavar="|".join(Format), help="What to write it as.", autocompletion=lambda: [*map(str, Format)])
+    ] = str(Format.SCXML),
 ) -> None:
     """Print a chart for other tools: SCXML, Mermaid, or JSON with what is decided for each pair of state and event.
 
     In SCXML, what the chart asks for is written as <log>, which every interpreter performs in its order.
     """
+    form = chosen(Format, to, "--to")
     try:
-        sys.stdout.write(exported(load_chart(chart), to))
+        sys.stdout.write(exported(load_chart(chart), form))
     except ChartError as error:
         fail(str(error))
 

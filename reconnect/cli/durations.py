@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Final
 
 _UNITS: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
@@ -34,4 +35,4 @@ def in_words(seconds: float) -> str:
     for word, size, least in (("days", 86_400.0, 2.0), ("h", 3_600.0, 1.0), ("min", 60.0, 2.0)):
         if seconds >= size * least and seconds % size == 0:
             return f"{seconds / size:.0f} {word}"
-    return f"{seconds:g} s"
+    return f"{Decimal(repr(float(seconds))).normalize():f} s"

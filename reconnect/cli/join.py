@@ -74,7 +74,7 @@ def join(
 
 
 async def run_member(url: str, session: str, token: str, *, me: str, role: str, show: Show) -> bool:
-    """Be a member until told to leave; True if all went well. Raises BadArgument and ConnectFailed."""
+    """Be a member until told to leave; True if all went well. Raises BadArgument, ConnectFailed and PrintFailed."""
     from reconnect.client import Session
     from reconnect.transport.websocket import WebSocketDialer, check_url
 
@@ -85,7 +85,10 @@ async def run_member(url: str, session: str, token: str, *, me: str, role: str, 
         try:
             await first_of(member.session.connect(), asked.wait())
             if member.session.role == "connecting":
-                return False  # told to leave before it was in
+                if isinstance(show, TerminalLines):
+                    show.lines.break_line()
+                member.complain("told to leave before it was in the session")
+                return False
             if isinstance(show, TerminalLines) and sys.stdin is not None and sys.stdin.isatty():
                 show.lines.say("Type a line to send it to all; /help lists what else there is, /quit leaves.", style="dim")
             await first_of(_take_lines(member), asked.wait(), member.unheard.wait(), member.session.wait_for("offline"))
@@ -94,7 +97,9 @@ async def run_member(url: str, session: str, token: str, *, me: str, role: str, 
                 show.lines.break_line()
         finally:
             await member.leave()
-    return not (member.failures or member.unheard.is_set() or ended_by_others)
+    if member.unprinted is not None:
+        raise member.unprinted
+    return not (member.failures or ended_by_others)
 
 
 async def _take_lines(member: Member) -> None:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import sys
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 from rich.console import Console
 from rich.text import Text
 
+from reconnect.cli.output import PrintFailed
 from reconnect.evidence.printable import printable as printable  # every command takes it from here
 
 WHO_COLUMNS: Final = 11
@@ -39,35 +41,41 @@ def print_json(out: TextIO, entry: dict[str, Any]) -> None:
     out.flush()
 
 
-def forget_stdout() -> None:
-    """Nobody reads stdout any more: what is still printed goes nowhere, and its end is no error."""
-    with suppress(OSError, ValueError):  # a stdout that is no file has no end to fail at
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def called_as(argument: str) -> str:
+    """Return how to call this command from elsewhere, when `argument` is what it was called as."""
+    if os.path.basename(argument) == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m reconnect"
+    found = shutil.which("reconnect")
+    if found is not None and os.path.realpath(found) == os.path.realpath(argument):
+        return "reconnect"
+    return shlex.quote(os.path.abspath(argument))
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """Leave it to whoever prints: an observer's SystemExit would end more than the printing."""
-        raise BrokenPipeError
+def writable(text: str, encoding: str) -> str:
+    """Return a text in which every character has a place in this encoding: it is as long as it will be shown."""
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def clipped(text: str, columns: int) -> str:
+def clipped(text: str, columns: int, encoding: str = "utf-8") -> str:
     """Return a text that leaves a gap within a column of this width."""
-    return text if len(text) < columns else text[: columns - 2] + "… "
+    mark = "…" if writable("…", encoding) == "…" else "~"
+    return text if len(text) < columns else text[: columns - 2] + mark + " "
 
 
 class Lines:
     """Prints events as aligned lines."""
 
     def __init__(self, console: Console | None = None, *, event_columns: int = EVENT_COLUMNS) -> None:
-        self.console = console or _Console(highlight=False)
+        self.console = console or Console(highlight=False)
         self._event_columns = event_columns
 
     def put(self, at: str, who: str, name: str, words: str, *, who_style: str = "", style: str = "") -> None:
         """Print one event; lines of `words` stand below each other."""
+        encoding = self.console.encoding
+        who, words = clipped(writable(who, encoding), WHO_COLUMNS, encoding), writable(words, encoding)
         line = Text()
         line.append(f"{at}  ", style="dim")
-        line.append(f"{clipped(who, WHO_COLUMNS):<{WHO_COLUMNS}}", style=who_style)
+        line.append(f"{who:<{WHO_COLUMNS}}", style=who_style)
         line.append(f"{name:<{self._event_columns}}", style=style)
         indent = line.cell_len
         room = self.console.width - indent
@@ -80,17 +88,26 @@ class Lines:
                 line.append("\n" + " " * indent)
             row.rstrip()
             line.append(row.plain)
-        self.console.print(line, soft_wrap=True)
+        self._print(line, soft_wrap=True)
 
     def say(self, sentence: str = "", *, style: str = "") -> None:
         """Print a sentence of our own, as wide as the terminal."""
-        self.console.print(Text(sentence, style=style), soft_wrap=not self.console.is_terminal)
+        self._print(Text(sentence, style=style), soft_wrap=not self.console.is_terminal)
 
     def break_line(self) -> None:
         """In a terminal, go on below the ^C that the terminal may have written."""
         if self.console.is_terminal:
-            self.console.print()
+            self._print(Text())
 
     def paste(self, command: str) -> None:
         """Print a line that is to be copied: nothing is put between its characters."""
-        self.console.print(Text(command, style="bold"), soft_wrap=True)
+        self._print(Text(command, style="bold"), soft_wrap=True)
+
+    def _print(self, text: Text, *, soft_wrap: bool = False) -> None:
+        try:
+            self.console.print(text, soft_wrap=soft_wrap)
+        except PrintFailed:
+            # The console keeps what it could not print, and would begin the next line with it.
+            self.console.begin_capture()
+            self.console.end_capture()
+            raise

@@ -10,7 +10,9 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from reconnect.cli.cutting import CuttableDialer
-from reconnect.cli.lines import forget_stdout, utc_now
+from reconnect.cli.durations import in_words
+from reconnect.cli.lines import utc_now
+from reconnect.cli.output import PrintFailed, forget_stdout
 from reconnect.cli.stopping import first_of
 from reconnect.cli.telling import Show
 from reconnect.client import Publisher, Receipt, Session, Subscriber
@@ -30,7 +32,8 @@ class Member:
     def __init__(self, session: Session, link: CuttableDialer, show: Show, *, name: str, role: str) -> None:
         self.session, self.link, self.name, self.role = session, link, name, role
         self.failures = 0
-        self.unheard = asyncio.Event()  # nobody reads what is told any more
+        self.unheard = asyncio.Event()  # nothing more can be told
+        self.unprinted: PrintFailed | None = None  # why
         self.received = self.frames = self.outages = 0
         self.subscribed: dict[str, Subscriber] = {}
         self._show = show
@@ -50,8 +53,9 @@ class Member:
         """Show one event."""
         try:
             self._show.event({"at": utc_now(), "who": self.name if who is None else who, "event": event, **facts})
-        except BrokenPipeError:
+        except PrintFailed as failure:
             forget_stdout()
+            self.unprinted = failure
             self.unheard.set()
 
     def complain(self, sentence: str) -> None:
@@ -175,7 +179,7 @@ class Member:
 
     async def cut(self, seconds: float) -> None:
         """Cut the own link, and keep it away for so long; return when the session has noticed."""
-        stays = f", and stays away for {seconds:g} s" if seconds else ""
+        stays = f", and stays away for {in_words(seconds)}" if seconds else ""
         self.tell("breaks", who="network", words=f"your link is cut{stays}", seconds=seconds)
         self.link.cut(seconds)
         if self._restoring is not None:

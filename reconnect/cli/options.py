@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -16,27 +18,29 @@ from reconnect.cli.lines import Lines, printable
 FAILED: Final = 1
 USAGE: Final = 2
 
+Choice = TypeVar("Choice", bound=StrEnum)
+
 
 def fail(sentence: str, code: int = FAILED) -> NoReturn:
     """End the command with a sentence on stderr."""
-    _stderr().say(printable(f"error: {sentence}"), style="red")
+    _say(f"error: {sentence}", "red")
     raise typer.Exit(code)
 
 
 def warn(sentence: str) -> None:
     """Say on stderr what should not stay as it is."""
-    _stderr().say(printable(f"warning: {sentence}"), style="yellow")
+    _say(f"warning: {sentence}", "yellow")
 
 
 def remark(sentence: str) -> None:
     """Say something on stderr to a person; where nobody looks on, it is not said."""
-    lines = _stderr()
-    if lines.console.is_terminal:
-        lines.say(printable(sentence), style="dim")
+    if Console(stderr=True).is_terminal:
+        _say(sentence, "dim")
 
 
-def _stderr() -> Lines:
-    return Lines(Console(stderr=True, highlight=False))
+def _say(sentence: str, style: str) -> None:
+    with suppress(OSError):  # where nothing can be said on stderr, there is no place to say so; the exit code remains
+        Lines(Console(stderr=True, highlight=False)).say(printable(sentence), style=style)
 
 
 def duration(text: str, option: str) -> float:
@@ -45,6 +49,14 @@ def duration(text: str, option: str) -> float:
         return seconds_of(text)
     except ValueError as error:
         fail(f"{option}: {error}", USAGE)
+
+
+def chosen(kinds: type[Choice], text: str, option: str) -> Choice:
+    """Return the member of a closed list that was asked for; what is none is a mistake in the command's usage."""
+    try:
+        return kinds(text)
+    except ValueError:
+        fail(f"{option}: there is no {text!r}; it is one of {', '.join(kinds)}", USAGE)
 
 
 def reflowed(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -31,8 +32,12 @@ WITHOUT_SECRET: Final = (
 )
 
 
+class NotListening(Exception):
+    """Nothing can listen where it should; the sentence says why, and what to do."""
+
+
 class Serving(Record, kw_only=True):
-    """What a hub is run with; `made` says that its secret was made for this run."""
+    """What a hub is run with; its secret was `made` for this run, or read from `secret_file`, or else from the environment."""
 
     host: str
     port: int
@@ -40,6 +45,7 @@ class Serving(Record, kw_only=True):
     grace_seconds: float
     dev: bool
     made: bool
+    secret_file: Path | None = None
     audit: Path | None = None
 
 
@@ -59,7 +65,8 @@ def serve(
     """Run a hub, and say what happens to it.
 
     A hub keeps the sessions: who is in them, what was said, and the place of a member whose link dropped. It prints one line for
-    each member that joins, drops, returns or leaves. Ctrl-C or SIGTERM stop it: all members are told to come back later.
+    each member that joins, drops, returns or leaves. Ctrl-C or SIGTERM stop it, and so does a terminal that is closed: all
+    members are told to come back later.
 
     To try things on this machine, with tokens and the lines to paste:
 
@@ -82,12 +89,21 @@ def serve(
     except BadArgument as error:
         fail(str(error), USAGE)
     secret = given or for_newcomers.make_secret()
-    serving = Serving(host=host, port=port, secret=secret, grace_seconds=grace_seconds, dev=dev, made=given is None, audit=audit)
+    serving = Serving(
+        host=host,
+        port=port,
+        secret=secret,
+        grace_seconds=grace_seconds,
+        dev=dev,
+        made=given is None,
+        secret_file=secret_file,
+        audit=audit,
+    )
     lines = None if json_ else Lines()
     try:
-        asyncio.run(run_hub(serving, UnbrokenJournal(TerminalJournal(lines) if lines else JsonJournal()), lines))
-    except OSError as error:
-        fail(cannot_listen(error, host, port))
+        asyncio.run(run_hub(serving, UnbrokenJournal(TerminalJournal(lines) if lines else JsonJournal(), warn), lines))
+    except NotListening as error:
+        fail(str(error))
     except AuditFailed as error:
         fail(str(error))
 
@@ -95,7 +111,7 @@ def serve(
 async def run_hub(serving: Serving, journal: Journal, lines: Lines | None) -> None:
     """Serve until asked to stop, then send everybody away; `lines` is the terminal that a person looks at.
 
-    Raises OSError where nothing can listen there, and AuditFailed.
+    Raises NotListening, AuditFailed, and PrintFailed where not even its first line can be printed.
     """
     from reconnect import audit
     from reconnect.hub import Hub
@@ -104,7 +120,11 @@ async def run_hub(serving: Serving, journal: Journal, lines: Lines | None) -> No
     hub = Hub(serving.secret, grace_seconds=serving.grace_seconds, audit=sink)
     try:
         with stop_requests() as asked:
-            async with hub.serve(serving.host, serving.port) as listener:
+            async with AsyncExitStack() as stack:
+                try:
+                    listener = await stack.enter_async_context(hub.serve(serving.host, serving.port))
+                except OSError as error:
+                    raise NotListening(cannot_listen(error, serving.host, serving.port)) from error
                 _tell_listening(journal, serving, listener.url, listener.port, lines)
                 await asked.wait()
                 members = hub.statistics().members
@@ -120,7 +140,7 @@ async def run_hub(serving: Serving, journal: Journal, lines: Lines | None) -> No
 def _tell_listening(journal: Journal, serving: Serving, url: str, port: int, lines: Lines | None) -> None:
     facts: dict[str, Any] = {"url": url, "port": port, "grace_seconds": serving.grace_seconds}
     if serving.dev and lines is not None:
-        for_newcomers.show(lines, url, serving.secret, made=serving.made)
+        for_newcomers.show(lines, url, serving.secret, made=serving.made, file=serving.secret_file)
     elif serving.dev:
         facts |= {"session": for_newcomers.SESSION, "tokens": for_newcomers.make_tokens(serving.secret)}
     sentence = f"{url}, keeps places for {in_words(serving.grace_seconds)}; Ctrl-C stops it"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from reconnect.cli.durations import counted
 from reconnect.cli.ledger import STATUSES, Ledger
-from reconnect.cli.lines import Lines
+from reconnect.cli.lines import Lines, called_as
 
 WHO: Final = {"network": "bold", "publisher": "cyan", "subscriber": "magenta", "hub": "white"}
 STYLES: Final = {
@@ -138,4 +140,4 @@ class TerminalShow:
             self.console.print(f"  {path}", soft_wrap=True)
         if ledger.audits:
             self.console.print("To check that nothing in it was changed, and that every step followed the chart:")
-            self.console.print(f"  reconnect audit verify {shlex.join(ledger.audits)}", soft_wrap=True, highlight=False)
+            self.console.print(Text(f"  {called_as(sys.argv[0])} audit verify {shlex.join(ledger.audits)}"), soft_wrap=True)

@@ -43,6 +43,16 @@ WHY: Final = {
 }
 
 
+WHAT_TO_DO: Final = {
+    "denied": "the hub may run with another secret by now; join again with a token of this one, as `reconnect serve --dev` "
+    "prints, and `reconnect token` makes",
+    "wrong_session": "join the session that the token is for, or make a token for this one with `reconnect token`",
+    "token_expired": "make a new token with `reconnect token`, and join again",
+    "taken_over": "somebody else came with this token's place; join again for a place of your own",
+    "gave_up": "see that the hub runs, and join again",
+}
+
+
 class Show(Protocol):
     """Where the entries go."""
 
@@ -103,6 +113,8 @@ def words(entry: dict[str, Any]) -> str:
             return str(entry["sentence"])
         case "connection_created":
             return f"is in the session, as a {entry['role']}"
+        case "connection_interrupted" if reason == "going_away":
+            return "was sent away: the hub stops"
         case "connection_interrupted":
             return f"lost its link ({reason}); its place is kept"
         case "connection_restored":
@@ -120,8 +132,8 @@ def words(entry: dict[str, Any]) -> str:
         case "disconnected" if reason == "client_disconnected":
             return "left the session"
         case "disconnected":
-            detail = entry.get("detail")
-            return f"out of the session ({reason}{f': {detail}' if detail else ''})"
+            detail, remedy = entry.get("detail"), WHAT_TO_DO.get(str(reason))
+            return f"out of the session ({reason}{f': {detail}' if detail else ''}){f'; {remedy}' if remedy else ''}"
         case "updated":
             return f"this machine slept for {entry['seconds']:.0f} s" if entry["what"] == "slept" else f"new {entry['what']}"
         case _:

@@ -12,7 +12,7 @@ import typer
 
 from reconnect.auth import make_token
 from reconnect.cli.durations import in_words
-from reconnect.cli.options import USAGE, Json, SecretFile, duration, fail, remark, warn
+from reconnect.cli.options import USAGE, Json, SecretFile, chosen, duration, fail, remark, warn
 from reconnect.cli.secret import VARIABLE, need_secret
 from reconnect.core.hub.records import Role
 from reconnect.errors import BadArgument
@@ -26,8 +26,13 @@ WITHOUT_SECRET: Final = (
 def token(
     session: Annotated[str, typer.Option(metavar="ID", help="Id of the session that it lets in to.")],
     role: Annotated[
-        Role, typer.Option(metavar="ROLE", help="subscriber (receives), publisher (also sends), moderator (also removes, mutes).")
-    ] = Role.PUBLISHER,
+        str,
+        typer.Option(
+            metavar="ROLE",
+            help="subscriber (receives), publisher (also sends), moderator (also removes, mutes).",
+            autocompletion=lambda: [*map(str, Role)],
+        ),
+    ] = str(Role.PUBLISHER),
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="The client's id, which the others see; random by default.")
     ] = None,
@@ -46,10 +51,10 @@ def token(
 
     Who has the token can join until it expires, so hand it over as you would a password.
     """
-    seconds = duration(lifetime, "--lifetime")
+    seconds, may = duration(lifetime, "--lifetime"), chosen(Role, role, "--role")
     try:
         secret = need_secret(secret_file, warn, without=WITHOUT_SECRET)
-        facts = token_facts(secret, session=session, role=role, name=name, data=data, lifetime_seconds=seconds)
+        facts = token_facts(secret, session=session, role=may, name=name, data=data, lifetime_seconds=seconds)
     except BadArgument as error:
         fail(str(error), USAGE)
     sys.stdout.write((json.dumps(facts) if json_ else facts["token"]) + "\n")

@@ -102,7 +102,7 @@ def build_core(
         retry_initial=retry_initial,
         renewable=callable(token),
         bounds=outbox.bounds,
-        durable=outbox.chart is not None,
+        durable=outbox._chart is not None,
         echo=echo,
     )
     _check_wanted(charts["session"], settings)
@@ -174,7 +174,7 @@ def open_audit(audit: AuditSink | str | os.PathLike[str] | None, outbox: Outbox)
     """Open the audit and take the outbox: both, or neither where one is not to be had."""
     sink = audit_sink(audit)
     try:
-        outbox.take()
+        outbox._take()
     except BadArgument:
         sink.close()
         raise

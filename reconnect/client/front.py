@@ -49,6 +49,7 @@ class Front:
         self.desk: StreamDesk
         self._caught_up: Callable[[], None]
         self._iterated = False  # somebody iterates over signals, or did when the last ones came
+        self._said: set[tuple[str, object, type]] = set()  # which failures of observers were logged
         self._stalled = False  # it was said that nothing more comes until somebody acknowledges
 
     def __repr__(self) -> str:
@@ -77,7 +78,11 @@ class Front:
         # The error's own words may quote what travelled; they go to the log alone.
         detail = f"{called} on {name!r}: {type(error).__name__}"
         self._auditor.note(Note(at=self._clock.now(), what="observer_failed", detail=detail), connection=self._core.at.connection)
-        _log.error("an observer of %r failed: %s", name, called, exc_info=error)
+        failure = name, getattr(callback, "__code__", called), type(error)
+        # Where nobody configured logging it ends on stderr, and there once is enough of each kind.
+        if _log.hasHandlers() or failure not in self._said:
+            self._said.add(failure)
+            _log.error("an observer of %r failed: %s", name, called, exc_info=error)
 
     async def observers_settled(self) -> None:
         """Return once no async observer is at work; at once where one of them is asking, for it cannot wait for itself."""

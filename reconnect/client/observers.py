@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from difflib import get_close_matches
+from types import EllipsisType
 from typing import Any, Final, TypeVar, overload
 
 from reconnect.core.notices import SESSION_NOTICES, Notice, SignalReceived
@@ -155,7 +156,7 @@ class Observers:
         finally:
             observer.task = None
             for awaitable in observer.queue:
-                if inspect.iscoroutine(awaitable):
+                if asyncio.iscoroutine(awaitable):
                     awaitable.close()
             observer.queue.clear()
 
@@ -189,7 +190,7 @@ class Observed:
     @overload
     def on(self, name: str) -> Callable[[Callback], Callback]: ...
 
-    def on(self, name: str, callback: Callback | None = None) -> Callback | Callable[[Callback], Callback]:
+    def on(self, name: str, callback: Callback | EllipsisType = ...) -> Callback | Callable[[Callback], Callback]:
         """Call `callback(event)` for each event of this name; without a callback, a decorator.
 
         A session also takes the platform's names (`sessionReconnecting` for `reconnecting`) and `signal:TYPE`. The callback may
@@ -197,7 +198,7 @@ class Observed:
         Raises UnknownEventName or BadArgument.
         """
         self._observers.resolve(name)
-        if callback is not None:
+        if not isinstance(callback, EllipsisType):  # None is what `on(name, show())` gives
             self._observers.on(name, callback)
             return callback
 
@@ -213,15 +214,29 @@ class Observed:
 
 
 def _check_callback(name: str, callback: Any) -> None:
+    what = f"an observer of {name!r} is a function of one event"
+    check_callable(callback, what, f"the {name!r} event", "event")
+
+
+def check_callable(callback: Any, what: str, given: str, parameter: str) -> None:
+    """Raise BadArgument where this cannot be called with one argument: `given`, which it may name `parameter`."""
+    if callback is None:
+        raise BadArgument(
+            f"{what}, and this is None; give the function itself, as `show`, not what calling it returns, as `show()`"
+        )
     if not callable(callback):
-        raise BadArgument(f"an observer of {name!r} is a function of one event, and this is {callback!r}")
+        raise BadArgument(f"{what}, and this is {callback!r}")
     called = name_of(callback)
     if inspect.isgeneratorfunction(callback) or inspect.isasyncgenfunction(callback):
         raise BadArgument(f"{called} has a `yield` in it, so that calling it runs nothing; an observer is a function without one")
+    # Of a method that was written without `self` Python has no signature, and of its function it has.
+    plain, taken, written = callback, [object()], f"({parameter})"
+    if inspect.ismethod(callback):
+        plain, taken, written = callback.__func__, [callback.__self__, object()], f"(self, {parameter})"
     try:
-        inspect.signature(callback).bind(object())
+        inspect.signature(plain).bind(*taken)
     except TypeError as error:
-        problem = f"{called} is called with one argument, the {name!r} event: {error}; write it as def show(event)"
+        problem = f"{called} is called with one argument, {given}: {error}; write it as def show{written}"
         raise BadArgument(problem) from None
     except ValueError:  # a builtin without a signature: it is tried when its time comes
         return

@@ -85,8 +85,13 @@ class Outbox:
         self._close = weakref.finalize(self, file.close)
 
     def __repr__(self) -> str:
-        where = "" if self._keeping is None else f" {self._keeping.file.path} {self._keeping.file.state}"
+        where = "" if self._keeping is None else f" {self._keeping.file.path} {self._keeping.file.state}{self._damage()}"
         return f"<Outbox{where} {self.sender[:8]} max_signals={self.bounds.signals} overflow={self.bounds.overflow}>"
+
+    def _damage(self) -> str:
+        """What to say of damage that this opening came upon."""
+        found = [] if self._keeping is None else self._keeping.file.found
+        return f" damaged_signals={sum(one.lost for one in found)}" if found else ""
 
     def __enter__(self) -> Outbox:
         return self
@@ -109,7 +114,7 @@ class Outbox:
             self._close.detach()
             self._keeping.file.close()
 
-    async def wait_stored(self, receipt: Receipt) -> None:
+    async def _wait_stored(self, receipt: Receipt) -> None:
         """Return once a signal is safe on disk; `receipt.stored` is this. Raises OutboxFailed or BadArgument."""
         if self._keeping is None:
             raise BadArgument("this outbox keeps signals in memory alone; one with a file, as Outbox('outbox.db'), stores them")
@@ -118,27 +123,27 @@ class Outbox:
     # -- what a session does with it ---------------------------------------------------------------------------------------------
 
     @property
-    def chart(self) -> Statechart | None:
+    def _chart(self) -> Statechart | None:
         """The chart that the file's life follows, None for an outbox in memory."""
         return None if self._keeping is None else self._keeping.file.chart
 
-    def take(self) -> None:
+    def _take(self) -> None:
         """Give this outbox to a session; two sessions would mix up their serials."""
         if self._taken:
             raise BadArgument("this Outbox belongs to another Session; make one Outbox for each Session")
         self._taken = True
 
-    def attach(self, driver: Driver, auditor: Auditor, clock: Clock) -> None:
+    def _attach(self, driver: Driver, auditor: Auditor, clock: Clock) -> None:
         """The session is made: it gets what the file held."""
         if self._keeping is not None:
             self._keeping.attach(driver, auditor, clock)
 
-    def check_open(self) -> None:
+    def _check_open(self) -> None:
         """Raise OutboxFailed where the file was closed: what is sent then, the file would still hold for the next program."""
         if self._keeping is not None:
             self._keeping.file.check_open()
 
-    def speak(self) -> None:
+    def _speak(self) -> None:
         """The session is in use: it hears what befalls the file."""
         if self._keeping is not None:
             self._keeping.speak()

@@ -15,7 +15,7 @@ from reconnect.errors import BadArgument
 class Keeper(Protocol):
     """The outbox of that session."""
 
-    def wait_stored(self, receipt: Receipt) -> Coroutine[Any, Any, None]: ...
+    def _wait_stored(self, receipt: Receipt) -> Coroutine[Any, Any, None]: ...
 
 
 class Owner(Protocol):
@@ -66,7 +66,7 @@ class Receipt(msgspec.Struct, gc=False, eq=False):
         owner = self._owner()
         if owner is None:
             raise BadArgument("the session that this signal was given to is gone; keep it for as long as you wait")
-        return owner._outbox.wait_stored(self)
+        return owner._outbox._wait_stored(self)
 
     def cancel(self) -> bool:
         """Take the signal back; False if it was sent already or has its outcome."""

@@ -22,6 +22,7 @@ from typing import Any, Final, Protocol
 from msgspec.structs import replace
 
 from reconnect import limits
+from reconnect.client.observers import check_callable
 from reconnect.client.receipt import Receipt
 from reconnect.core.effects import Deliver
 from reconnect.core.frames import Entry, Member
@@ -142,8 +143,7 @@ class Requests:
 
     def on(self, type: str, answerer: Answerer) -> None:
         """Answer requests of this type so; raises BadArgument where somebody does already."""
-        if not callable(answerer):
-            raise BadArgument(f"requests are answered by a function of one signal, and this is {answerer!r}")
+        check_callable(answerer, "requests are answered by a function of one signal", "the request", "signal")
         if self._answerers.setdefault(_wire_type(type), answerer) is not answerer:
             raise BadArgument(f"requests of the type {type!r} are answered already; off_request({type!r}) ends that")
 

@@ -11,13 +11,15 @@ import asyncio
 from asyncio import _get_running_loop  # what get_running_loop() asks, without its price where there is none
 from collections.abc import Callable, Mapping
 from os import PathLike
-from random import Random
+from random import Random, SystemRandom
 from typing import Any, cast
 from weakref import ref
 
 from reconnect import limits
+from reconnect.awaiting import advised
 from reconnect.chart import Statechart
 from reconnect.client import assembly
+from reconnect.client.credentials import Credentials, asked
 from reconnect.client.front import Front
 from reconnect.client.outbox import Outbox
 from reconnect.client.signalling import Signalling
@@ -35,6 +37,7 @@ from reconnect.record import Record
 from reconnect.retry import RetryPolicy as DefaultPolicy
 
 _clock = SystemClock()
+_chance = SystemRandom()  # no state: it costs nothing for each session, and forked processes do not draw alike
 _LEFT = Cause(reason=Reason.CLIENT_DISCONNECTED, detail="disconnect() was called meanwhile")
 
 
@@ -88,12 +91,12 @@ class Session(Signalling):
         assembly.check_parts(retry=retry, outbox=outbox, clock=clock, transport=transport, seed=seed)
         assembly.check_durations(attempt_deadline_seconds=attempt_deadline_seconds, close_timeout_seconds=close_timeout_seconds)
         assembly.check_durations(observer_seconds=limits.OBSERVER_SECONDS if observer_seconds is None else observer_seconds)
-        self.url, self.name = url, session
+        self.url, self.name, self._token = url, session, asked(token)
         self._policy = retry if retry is not None else DefaultPolicy()
         self._outbox = outbox if outbox is not None else Outbox()
         self._clock = clock if clock is not None else _clock
         dialer = assembly.dialer_for(url, transport)
-        charts = assembly.load_charts(chart, self._outbox.chart)
+        charts = assembly.load_charts(chart, self._outbox._chart)
         self._core = assembly.build_core(
             charts,
             session=session,
@@ -114,7 +117,7 @@ class Session(Signalling):
         self._driver = Driver(
             self._core,
             url=url,
-            token=token,
+            token=self._token,
             policy=self._policy,
             dialer=dialer,
             dialect=assembly.member_dialect(),
@@ -122,17 +125,17 @@ class Session(Signalling):
             store=self._outbox.store,
             recorder=self._auditor,
             listener=self._front,
-            random=Random(seed),  # jitter is no secret
+            random=_chance if seed is None else Random(seed),  # jitter is no secret
             witness=self._witness,
         )
         self._front.attach(self._driver, self._myself)
-        self._outbox.attach(self._driver, self._auditor, self._clock)
+        self._outbox._attach(self._driver, self._auditor, self._clock)
         self._auditor.on_failure = self._driver.halt
         self._auditor.opened()
         self._observers = self._front.observers
         self._until = self._front.conditions.until
         # Where there is a file, the first signal is checked too: it may come before connect(), and is stored from a loop.
-        self._loop: asyncio.AbstractEventLoop | None = cast(Any, self._outbox.chart)
+        self._loop: asyncio.AbstractEventLoop | None = cast(Any, self._outbox._chart)
         self._left, self._refused_bytes = False, 0  # disconnect() since connect(); of the signal that had no room last
         self._thread = 0  # in which a signal was last found to come from the right loop
 
@@ -186,6 +189,7 @@ class Session(Signalling):
 
     # -- coming and going --------------------------------------------------------------------------------------------------------
 
+    @advised("write `await session.connect()` or `async with session:`")
     async def connect(self) -> Session:
         """Connect, or share the result of a connect() under way; returns the session itself.
 
@@ -196,17 +200,18 @@ class Session(Signalling):
         while self.role == "closing":
             await self._until(lambda: self.role != "closing")
         if self.role == "offline":
-            self._outbox.check_open()
+            self._outbox._check_open()
             self._loop, self._left = asyncio.get_running_loop(), False
             self._auditor.start()
-            self._outbox.speak()
+            self._outbox._speak()
             self._driver.flush()  # a loop before this one may have stopped first
             self._driver.feed(inputs.ConnectRequested(at=self._clock.now()))
         # Judged in the turn that decides: the link may be lost, or another connect() begin, before this caller runs.
         arrival = await self._until(lambda: self._arrived("online", "offline"))
         if arrival.role == "offline":
             await self._settled(arrival)
-            raise ConnectFailed(arrival.cause, self.url)
+            raised = self._token.why(arrival.cause.reason) if isinstance(self._token, Credentials) else None
+            raise ConnectFailed(arrival.cause, self.url) from raised
         return self
 
     def _arrived(self, *roles: str) -> _Arrival | None:
@@ -215,6 +220,7 @@ class Session(Signalling):
         cause = _LEFT if self._left or self.last_error is None else self.last_error
         return _Arrival(role=self.role, generation=self._core.at.generation, cause=cause)
 
+    @advised("write `await session.disconnect()`")
     async def disconnect(self) -> None:
         """Leave: what was submitted is sent first, then goodbye. Returns when nothing of this session runs any more.
 
@@ -239,7 +245,7 @@ class Session(Signalling):
     def _check_loop(self, call: str) -> None:
         """Raise WrongLoop where a session that is in use is called from elsewhere, before anything is half done."""
         loop = _get_running_loop()
-        if self.role == "offline" and (loop is not None or self._outbox.chart is None):
+        if self.role == "offline" and (loop is not None or self._outbox._chart is None):
             return  # an outbox with a file takes signals all the same, and stores them from a loop
         if loop is not self._loop:
             raise WrongLoop(call)
@@ -277,6 +283,7 @@ class Session(Signalling):
             if self.role == "offline":
                 self._auditor.stop()  # as after a hint: it was noted, and the audit is over as before
 
+    @advised("write `await session.wait_for(...)`")
     async def wait_for(self, state: str) -> None:
         """Return once the session is in a state, given as a leaf (`reconnecting.waiting`), a parent (`reconnecting`) or a role.
 
@@ -287,11 +294,13 @@ class Session(Signalling):
 
     # -- streams -----------------------------------------------------------------------------------------------------------------
 
+    @advised("write `publisher = await session.publish(...)`")
     async def publish(self, name: str, *, data: str = "") -> Publisher:
         """Publish a stream; while the session is away the next join carries the wish. Raises RequestFailed, NotConnected."""
         self._check_loop("publish()")
         return await self._front.desk.publish(name, data)
 
+    @advised("write `subscriber = await session.subscribe(...)`")
     async def subscribe(self, stream: Stream | str) -> Subscriber:
         """Subscribe to a stream; a second time for the same one returns its Subscriber. Raises RequestFailed, NotConnected."""
         self._check_loop("subscribe()")
@@ -299,21 +308,24 @@ class Session(Signalling):
 
     # -- moderating --------------------------------------------------------------------------------------------------------------
 
+    @advised("write `await session.kick(...)`")
     async def kick(self, connection: str | Member) -> None:
         """Remove a member from the session; needs the role moderator. Raises RequestFailed, NotConnected."""
         target = connection.connection if isinstance(connection, Member) else connection
         check_text(target, "connection", "a Member or its connection id")
         await self._request("kick()", lambda request: frames.Kick(request=request, connection=target))
 
+    @advised("write `await session.mute(...)`")
     async def mute(self, stream: Stream | str, muted: bool = True) -> None:
         """Mute a stream for everyone, or let it speak again; needs the role moderator. Raises RequestFailed, NotConnected."""
         target = stream.id if isinstance(stream, Stream) else stream
         check_text(target, "stream", "a Stream or its id")
         await self._request("mute()", lambda request: frames.Mute(request=request, stream=target, muted=bool(muted)))
 
+    @advised("write `await session.renew_token(...)`")
     async def renew_token(self, token: str) -> None:
         """Give the hub a newer token for the living connection, and use it from now on. Raises RequestFailed, NotConnected."""
-        check_text(token, "token", "what make_token() returned")
+        token = check_text(token, "token", "what make_token() returned").strip()
         self._auditor.conceal(token)
         await self._request("renew_token()", lambda request: frames.RenewToken(request=request, token=token))
         self._driver.replace_token(token)

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from threading import get_ident
+from types import EllipsisType
 from typing import Any, Literal, TypeVar, overload
 from weakref import ref
 
@@ -16,6 +17,7 @@ import msgspec
 
 from reconnect import limits
 from reconnect.audit import Auditor
+from reconnect.awaiting import advised
 from reconnect.client import assembly
 from reconnect.client.acknowledging import AckStream
 from reconnect.client.front import Front
@@ -150,6 +152,7 @@ class Signalling(Observed):
         self._driver.perform(effects)
         return bool(effects)
 
+    @advised("write `await session.drain()`")
     async def drain(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  # the error says what is left
         """Return once every signal submitted so far has its outcome; what is submitted later is not waited for.
 
@@ -195,6 +198,7 @@ class Signalling(Observed):
 
     # -- asking and answering ----------------------------------------------------------------------------------------------------
 
+    @advised("write `answer = await session.request(...)`")
     async def request(
         self,
         data: Any = None,
@@ -218,13 +222,13 @@ class Signalling(Observed):
     @overload
     def on_request(self, type: str = "") -> Callable[[AnswererT], AnswererT]: ...
 
-    def on_request(self, type: str = "", answer: AnswererT | None = None) -> AnswererT | Callable[[AnswererT], AnswererT]:
+    def on_request(self, type: str = "", answer: AnswererT | EllipsisType = ...) -> AnswererT | Callable[[AnswererT], AnswererT]:
         """Answer requests of this type: `answer(signal)` returns a JSON value, or awaits it; without `answer`, a decorator.
 
         What it raises fails the request: an AnswerFailed with its sentence, anything else by its kind only. One function answers
         each type. Raises BadSignal or BadArgument.
         """
-        if answer is not None:
+        if not isinstance(answer, EllipsisType):  # None is what `on_request(type, answer())` gives
             self._front.requests.on(type, answer)
             return answer
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from reconnect import limits
+from reconnect.awaiting import advised
 from reconnect.client.observers import Observed, Observers
 from reconnect.core.frames import Stream
 from reconnect.core.notices import (
@@ -93,6 +94,7 @@ class Publisher(StreamEnd):
             return False
         return self._desk.send_frame(stream.number, bytes(frame))
 
+    @advised("write `await publisher.unpublish()`")
     async def unpublish(self) -> None:
         """End the stream on purpose; subscribers get `destroyed` at once. Nothing happens where it is over already."""
         await self._desk.give_up(self.key)
@@ -125,6 +127,7 @@ class Subscriber(StreamEnd):
             await self._arrived.wait()
         return self._frames.popleft()
 
+    @advised("write `await subscriber.unsubscribe()`")
     async def unsubscribe(self) -> None:
         """Take no more of this stream. Nothing happens where it is over already."""
         await self._desk.give_up(self.key)

@@ -1,11 +1,10 @@
 """What the names in `statecharts/session.toml` stand for: each action of the chart is one method here.
 
-The table below is the binding of the chart to the code; a session refuses a chart that names an action which is not in it.
+`Actions.names()` is the binding of the chart to the code; a session refuses a chart that names an action which is not in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -52,8 +51,6 @@ class Actions:
     def __init__(self, at: Situation, chart: Statechart) -> None:
         self._at = at
         self._chart = chart
-        self._seconds = {name: timer.seconds.split(".") for name, timer in chart.timers.items()}
-        self._table: dict[str, Callable[[Moment, Step], None]] = {name: getattr(self, f"_{name}") for name in self.names()}
 
     @staticmethod
     def names() -> frozenset[str]:
@@ -72,10 +69,10 @@ class Actions:
         elif action.startswith(CANCEL):
             self._at.timers.cancel(action.removeprefix(CANCEL))
         else:
-            self._table[action](moment, step)
+            getattr(self, f"_{action}")(moment, step)  # looked up for each: a table of methods is 2 KB in every session
 
     def _start(self, name: str, moment: Moment) -> None:
-        source, attribute = self._seconds[name]
+        source, attribute = self._chart.timers[name].seconds.split(".")
         if source == "attempt":
             seconds = self._at.attempt_began_at + self._at.settings.attempt_deadline - moment.at
         elif source == GIVEN:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from random import Random, SystemRandom
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ import msgspec
 
 from reconnect import limits
 from reconnect.audit import Auditor, audit_sink
+from reconnect.awaiting import advised
 from reconnect.chart import Statechart, load_chart
 from reconnect.clock import SystemClock
 from reconnect.core.frames import Entry, EntryKind
@@ -24,6 +25,7 @@ from reconnect.core.hub import HubCore, HubSettings, HubStatistics, inputs
 from reconnect.core.submission import encode_data
 from reconnect.errors import BadArgument, HubClosed
 from reconnect.hub.attending import Attendance
+from reconnect.hub.serving import Serving
 from reconnect.hub.shell import Answer, Shell
 from reconnect.ports import AuditSink, Authenticator, Clock, SessionLog, Transport
 from reconnect.store import MemorySessionLog
@@ -105,14 +107,18 @@ class Hub:
 
     # -- serving ---------------------------------------------------------------------------------------------------------------
 
-    @asynccontextmanager
-    async def serve(
+    def serve(
         self, host: str = "127.0.0.1", port: int = 0, *, ssl: SSLContext | None = None, origins: Sequence[str] = ()
-    ) -> AsyncIterator[Listener]:
+    ) -> AbstractAsyncContextManager[Listener]:
         """Listen for WebSockets; the value has `host`, `port` (0 takes a free one) and `url`. Leaving it closes the hub.
 
-        `origins` are the web origins whose pages may dial; programs need no entry. Raises OSError where the address is taken.
+        `origins` are the web origins whose pages may dial; programs need no entry. Raises BadArgument, and on entering
+        HubClosed, or ListenFailed where nothing can listen there.
         """
+        return Serving(self._serve(host, port, ssl, origins), host, port)
+
+    @asynccontextmanager
+    async def _serve(self, host: str, port: int, ssl: SSLContext | None, origins: Sequence[str]) -> AsyncIterator[Listener]:
         from reconnect.transport.websocket import listen
 
         self._check_open()
@@ -149,6 +155,7 @@ class Hub:
             del self._shell.attended[attendance.number]
             self._left.set()
 
+    @advised("write `await hub.drain()`")
     async def drain(self, seconds: float | None = None) -> None:
         """Take nobody new, judge what was read, and send everybody away, to come back spread over `seconds`.
 
@@ -166,6 +173,7 @@ class Hub:
         self._shell.feed(inputs.DrainRequested(at=self._clock.now(), seconds=seconds, delays=tuple(delays)))
         await self._all_left()
 
+    @advised("write `await hub.close()`")
     async def close(self) -> None:
         """Send everybody away and stop; whatever was not answered raises HubClosed."""
         if self._closed:
@@ -219,11 +227,12 @@ class Hub:
 
 
 def _authenticator(secret: str | bytes | None, authenticator: Authenticator | None, clock: Clock) -> Authenticator:
-    if (secret is None) is (authenticator is None):
-        raise BadArgument("a hub needs either a secret or an authenticator, to know who may join")
     if authenticator is not None:
+        if secret is not None:
+            raise BadArgument("a hub takes either a secret or an authenticator, to know who may join; leave one of them out")
         return authenticator
-    from reconnect.auth import TokenAuthenticator
+    from reconnect.auth import TokenAuthenticator, check_secret
 
-    assert secret is not None, "one of the two is there"
+    check_secret(secret, missing="a hub needs either a secret or an authenticator, to know who may join, and has neither")
+    assert secret is not None, "that was checked"
     return TokenAuthenticator(secret, wall=clock.wall)

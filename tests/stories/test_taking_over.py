@@ -141,7 +141,10 @@ async def test_a_secret_is_bound_to_its_principal(stage: Stage) -> None:
     again = await stage.raw("mallory")
     await again.say(Join(token=again.token, session="room-1", sender=anna.sender, resume=anna.claim()))
     refused = await again.hear(Refused)
-    assert (refused.code, refused.detail) == (Reason.DENIED, "the sender belongs to another member")
+    assert (refused.code, refused.detail) == (
+        Reason.DENIED,
+        "the sender belongs to another member; give each client an Outbox of its own",
+    )
     await stage.later(60.0)
     assert anna.session.role == "online"
     assert anna.tale == ["connected"]

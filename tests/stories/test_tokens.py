@@ -62,7 +62,12 @@ async def test_a_token_callable_that_raises(stage: Stage) -> None:
     anna = stage.member("anna", token=fetch)
     with pytest.raises(ConnectFailed) as caught:
         await anna.session.connect()
-    assert str(caught.value) == "could not connect to ws://hub.test (token_unavailable): the token callable raised OSError"
+    assert str(caught.value).startswith(
+        "could not connect to ws://hub.test (token_unavailable): the token callable raised OSError; "
+        "mend the callable that was given as `token`: what it raised is the __cause__ of this error; "
+    )
+    assert "secret" not in str(caught.value)
+    assert isinstance(caught.value.__cause__, OSError)
     broken = False
     await anna.session.connect()
     broken = True

@@ -69,7 +69,9 @@ def _new(hub: HubState, session: HubSession | None, join: Join, bearer: Bearer, 
     held = session.members.get(session.senders.get(join.sender, "")) if session is not None else None
     superseded = session is not None and join.resume is not None and _is_superseded(session, join.resume)
     if held is not None and held.client_id != bearer.client_id:
-        return _refusal(Reason.DENIED, CloseCode.DENIED, "the sender belongs to another member")
+        return _refusal(
+            Reason.DENIED, CloseCode.DENIED, "the sender belongs to another member; give each client an Outbox of its own"
+        )
     if held is not None and superseded and hub.chart.role(held.state) == "present":
         detail = "another client took this connection over and holds it"
         return replace(_refusal(Reason.TAKEN_OVER, CloseCode.TAKEN_OVER, detail), superseded=True)
