@@ -20,6 +20,8 @@ settings.register_profile(
     "full", deadline=None, max_examples=2_000, suppress_health_check=[HealthCheck.too_slow], print_blob=True, database=None
 )
 
+FULL_SECONDS = 3_600.0  # for one test with full counts: as ever, it only catches a hang
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--full`: all the counts that a release wants, and the tests marked slow; and `--renamed`, for the stories."""
@@ -29,6 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("full" if config.getoption("--full") else "usual")
+    if config.getoption("--full"):
+        config.option.timeout = config.option.timeout or FULL_SECONDS
     if config.getoption("--renamed"):
         scratch = TemporaryDirectory(prefix="renamed-charts-")
         config.add_cleanup(scratch.cleanup)
