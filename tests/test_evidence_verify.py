@@ -16,15 +16,17 @@ from reconnect.audit import Journal
 from reconnect.audit.chain import ROOT, Head, hash_of
 from reconnect.audit.definition import definition
 from reconnect.audit.entries import KINDS, Policy
+from reconnect.audit.reading import read_records
 from reconnect.chart import Statechart, load_chart
 from reconnect.chart.load import load_chart_text
 from reconnect.errors import AuditFailed
 from reconnect.evidence.delays import made_anew
-from reconnect.evidence.objections import KEPT, Objection
+from reconnect.evidence.objections import KEPT, Objection, Rule
 from reconnect.evidence.reading import LINE_BYTES, journals_of
 from reconnect.evidence.verify import Verified, verify
 from reconnect.retry import RetryPolicy, full_jitter, steps
 from tests.journals import Records, checked, head_of, index, rechained, records, step_of, story, telling
+from tests.stories.stage import Stage
 
 KEY = b"a key of more than sixteen bytes"
 
@@ -790,3 +792,39 @@ def test_a_name_that_only_an_own_chart_tells_ends_the_grammar_until_the_end() ->
             if record["event"] == "resumed":
                 record["tells"] = "suspended"
     assert checked(rechained(told)).holds
+
+
+def test_a_turn_that_comes_late_and_does_two_things_is_no_lie(tmp_path: Path) -> None:
+    """The link was stable, and then was found dead, in one turn: the policy's answer stands before both steps."""
+    stage = Stage()
+
+    async def day() -> None:
+        anna = await stage.enter("anna", audit=Journal(tmp_path / "day.jsonl"))
+        for _ in range(2):
+            stage.network.cut("anna")
+            await anna.next("reconnecting")
+            await anna.back()
+            await stage.later(11.0)
+        stage.network.cut("anna")
+        await anna.next("reconnecting")
+        await anna.back()
+        await anna.session.disconnect()
+
+    stage.run(stage.tell(day))
+    told = list(read_records(tmp_path / "day.jsonl"))
+    stable = index(told, lambda record: record.get("event") == "stable")
+    answered = next(at for at in range(stable, len(told)) if told[at].get("what") == "verdict")
+    assert told[answered + 1]["event"] == "transport_lost"
+    late = {**told[stable], "at": told[answered]["at"], "wall": told[answered]["wall"]}
+    objections = checked(rechained([*told[:stable], *told[stable + 1 : answered + 1], late, *told[answered + 1 :]])).objections
+    assert Rule.DELAY not in [objection.kind for objection in objections]
+
+
+def test_an_answer_that_no_step_follows_is_an_objection() -> None:
+    told = records()
+    answered = [at for at, record in enumerate(told) if record.get("what") == "verdict"]
+    lost = told[answered[0] + 1]
+    assert lost["event"] == "transport_lost"
+    told[answered[0] + 1] = {**lost, "retry_in": None, "reason": None, "attempt": None}
+    objections = checked(rechained(told)).objections
+    assert "the policy was asked again, and no step followed its last answer" in [objection.problem for objection in objections]

@@ -87,6 +87,8 @@ class DelayCheck:
             self._objections.add(Rule.DELAY, f"the question or the answer is none: {error}")
             return
         self.questions += 1
+        if asked.answer is not None:
+            self._objections.add(Rule.DELAY, "the policy was asked again, and no step followed its last answer")
         asked.question, asked.answer = question, answer
         self._draw(asked, question)
         if asked.told is not None:
@@ -132,6 +134,8 @@ class DelayCheck:
         asked = self._asked.get(entry.source)
         if asked is None:
             return
+        if asked.answer is not None and entry.retry_in is None and entry.reason is None and entry.attempt is None:
+            return  # another step of the same turn, which came late: the answer stands before all of them
         question, answer = asked.question, asked.answer
         asked.question = asked.answer = None
         if answer is None or question is None:
