@@ -77,8 +77,9 @@ class Tab:
     def open(self, path: Path, *, width: int = 1280, height: int = 900) -> None:
         """Open a page of this machine and wait until it is there."""
         self.size(width, height)
+        self.run("window.left = true")  # the page before may be the same one, and answers for a moment more
         self.call("Page.navigate", url=path.resolve().as_uri())
-        while self.run("document.readyState + location.protocol") != "completefile:":
+        while self.run("window.left ? 'left' : document.readyState + location.protocol") != "completefile:":
             pass  # each question is a round trip to the browser
 
     def size(self, width: int, height: int) -> None:
