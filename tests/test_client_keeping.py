@@ -194,7 +194,7 @@ def test_a_fault_is_an_error_of_the_caller_and_passes(run: Runner, path: Path) -
 
 
 def test_damage_is_counted_and_told(run: Runner, path: Path) -> None:
-    """A33 Q20: the other signals go on."""
+    """A33 Q20: the other signals go on; whoever looked at a prompt before has not hidden it, and it is told once."""
 
     async def story() -> None:
         async with place(path) as here:
@@ -206,13 +206,20 @@ def test_damage_is_counted_and_told(run: Runner, path: Path) -> None:
                 connection.execute("UPDATE signals SET body = x'00' WHERE serial = 2")
             connection.close()
             with reconnect.Outbox(path) as box:
-                session = here.session(box)
-                await session.connect()
-                await here.until(lambda: len(here.heard) == 2)
-                assert session.statistics().counts["damaged_signals"] == 1
-                await session.disconnect()
-            assert [data for data, _, _ in here.heard] == [0, 2]
-            assert "damaged" in here.noted()
+                assert [signal.serial for signal in box.pending()] == [1, 3]
+                assert " open damaged_signals=1 " in repr(box)
+            told: list[int] = []
+            for last in (2, 3):
+                with reconnect.Outbox(path) as box:
+                    session = here.session(box)
+                    await session.connect()
+                    assert (await session.signal(last)).delivered
+                    await here.until(lambda last=last: len(here.heard) == last + 1)  # type: ignore[misc]  # of a default
+                    told.append(session.statistics().counts.get("damaged_signals", 0))
+                    await session.disconnect()
+            assert [data for data, _, _ in here.heard] == [0, 2, 2, 3]
+            assert told == [1, 0]
+            assert here.noted().count("damaged") == 1
 
     run(story())
 
@@ -236,7 +243,7 @@ def test_what_it_says_of_itself(path: Path) -> None:
         assert box.durability is reconnect.Durability.PROCESS
         assert repr(box.store) == f"<Keeping {file_of(box)!r} stored_up_to=0 waiting=0>"
     memory = reconnect.Outbox()
-    assert (memory.durability, memory.pending(), memory.chart) == ("memory", (), None)
+    assert (memory.durability, memory.pending(), memory._chart) == ("memory", (), None)
     memory.close()
 
 

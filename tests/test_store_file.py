@@ -53,7 +53,7 @@ def test_only_its_owner_reads_it(path: Path) -> None:
     file = opened(path)
     file.commit([(1, stored_row(1))], ())
     modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in path.parent.iterdir()}
-    assert modes == {"outbox.db": 0o600, "outbox.db-wal": 0o600, "outbox.db-mark": 0o600}
+    assert modes == {f"outbox.db{side}": 0o600 for side in ("", "-wal", "-mark", "-lock")}
     file.close()
     assert {entry.name for entry in path.parent.iterdir()} == {"outbox.db", "outbox.db-mark"}
 
@@ -135,13 +135,128 @@ def test_a_newer_file_is_refused_and_not_changed(path: Path) -> None:
         opened(path)
 
 
+@pytest.mark.parametrize("statement", ["PRAGMA user_version = 2", "PRAGMA application_id = 7"])
+def test_a_killed_file_that_is_refused_is_not_changed(path: Path, statement: str) -> None:
+    """A38: SQLite would bring its log into it, and delete that, when it closes the file that it was asked to look at."""
+    file = opened(path)
+    file.commit([(1, stored_row(1))], ())
+    file._connection.execute(statement)
+    names = ("outbox.db", "outbox.db-wal", "outbox.db-mark")
+    before = {name: path.with_name(name).read_bytes() for name in names}
+    file.abandon()
+    for name, content in before.items():
+        path.with_name(name).write_bytes(content)
+    with pytest.raises(OutboxUnreadable):
+        opened(path)
+    assert {entry.name: entry.read_bytes() for entry in path.parent.iterdir()} == before
+
+
 def test_what_is_no_outbox_is_refused(path: Path) -> None:
     change(path, "CREATE TABLE things (name TEXT)")
-    with pytest.raises(OutboxUnreadable, match=r"it is no outbox; name another file; this one was not changed"):
+    with pytest.raises(OutboxUnreadable, match=r"it is no outbox; name another file; nothing in this one was changed"):
         opened(path)
     path.write_bytes(b"a letter to my grandmother, longer than any header of a file, " * 20)
     with pytest.raises(OutboxUnreadable, match=r"it is damaged"):
         opened(path)
+
+
+@pytest.mark.parametrize("what", ["page", "database"])
+def test_a_file_that_was_named_by_mistake_keeps_its_mode(path: Path, what: str) -> None:
+    """Whoever reads it may be another user."""
+    if what == "page":
+        path.write_bytes(b"<html>" * 2_000)
+    else:
+        change(path, "CREATE TABLE things (name TEXT)")
+    os.chmod(path, 0o644)
+    before = path.read_bytes()
+    with pytest.raises(OutboxUnreadable):
+        opened(path)
+    assert (stat.S_IMODE(path.stat().st_mode), path.read_bytes()) == (0o644, before)
+    assert [entry.name for entry in path.parent.iterdir()] == ["outbox.db"]
+
+
+def test_what_is_no_regular_file_is_not_opened(path: Path) -> None:
+    """To open a pipe is to wait for whoever writes to it."""
+    os.mkfifo(path, 0o644)
+    with pytest.raises(OutboxFailed, match=r"it is no regular file; name a file on a disk, as 'outbox.db'"):
+        opened(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_second_name_of_an_outbox_is_refused(path: Path) -> None:
+    """Its log stands beside the first one, and it would look as if nothing was stored."""
+    file = opened(path)
+    file.commit([(1, stored_row(1))], ())
+    file.abandon()
+    other = path.with_name("other.db")
+    os.link(path, other)
+    before = {entry.name for entry in path.parent.iterdir()}
+    with pytest.raises(OutboxUnreadable, match=r"it has another name, and its log may stand beside that one; open it by"):
+        opened(other)
+    assert {entry.name for entry in path.parent.iterdir()} == before
+    assert serials(path) == [1]
+
+
+# -- a file that is gone --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("left", ["nothing", "no byte", "a new database"])
+def test_a_file_that_is_gone_beside_its_mark_is_no_new_outbox(path: Path, left: str) -> None:
+    """A33: what was acknowledged is not lost in silence, and the log is not deleted."""
+    filled(path, range(1, 4))
+    file = opened(path)
+    file.commit([(4, stored_row(4))], (1,))
+    whole, log = path.read_bytes(), path.with_name("outbox.db-wal").read_bytes()
+    file.abandon()
+    path.with_name("outbox.db-wal").write_bytes(log)
+    path.unlink()
+    if left == "no byte":
+        path.touch()
+    elif left == "a new database":
+        change(path, "PRAGMA journal_mode = wal")
+        path.with_name("outbox.db-wal").unlink(missing_ok=True)
+    before = {entry.name: entry.read_bytes() for entry in path.parent.iterdir()}
+    for _ in range(2):
+        with pytest.raises(OutboxUnreadable) as refused:
+            opened(path)
+        assert refused.value.problem == "it is gone or empty, and by its mark there are signals in it"
+        assert refused.value.remedy == (
+            f"put the file back, or remove {os.path.realpath(path)}-mark to begin a new outbox; nothing was deleted"
+        )
+        assert {entry.name: entry.read_bytes() for entry in path.parent.iterdir()} == before
+    path.write_bytes(whole)
+    assert serials(path) == ([1, 2, 3] if left == "a new database" else [2, 3, 4]), "with its log, if that is there"
+    path.unlink()
+    path.with_name("outbox.db-mark").unlink()
+    assert serials(path) == []
+
+
+def test_a_file_that_is_gone_comes_back_where_its_log_has_all_of_it(path: Path) -> None:
+    """A33: each page of it was written since the log was begun."""
+    file = opened(path)
+    file.commit([(serial, stored_row(serial, 300)) for serial in range(1, 60)], ())
+    for serial in range(1, 20):
+        file.commit((), (serial,))
+    log = path.with_name("outbox.db-wal").read_bytes()
+    file.abandon()
+    path.with_name("outbox.db-wal").write_bytes(log)
+    path.write_bytes(b"")
+    later = opened(path)
+    assert [serial for serial, _ in later.take_rows()] == list(range(20, 60))
+    assert (later.sender, later.found is not None) == (SENDER, True)
+    later.close()
+
+
+@pytest.mark.parametrize("left", [b"", None])
+def test_a_file_that_is_gone_and_held_nothing_begins_anew(path: Path, left: bytes | None) -> None:
+    filled(path, range(1, 4))
+    file = opened(path)
+    file.commit((), range(1, 4))
+    file.close()
+    path.unlink()
+    if left is not None:
+        path.write_bytes(left)
+    assert serials(path) == []
 
 
 def test_a_place_where_no_file_can_be(path: Path) -> None:
@@ -187,15 +302,44 @@ def test_a_damaged_row_is_set_aside_and_the_others_go_on(path: Path) -> None:
     assert file.found is not None
     aside = f"{os.path.realpath(path)}.damaged-1"
     assert str(file.found) == (
-        "the outbox file was damaged: 1 damaged signals were set aside, 0 are missing; "
+        "the outbox file was damaged: 1 damaged signals were set aside, none is missing; "
         f"the damaged file is {aside} (rows do not match their checksums)"
     )
     assert ([serial for serial, _ in file.take_rows()], file.sender, file.next_serial) == ([1, 2, 4, 5], SENDER, 6)
     file.close()
     assert Path(aside).read_bytes()[PAGE:] == before[PAGE:]
     assert stat.S_IMODE(os.stat(aside).st_mode) == 0o600
+
+
+def test_what_was_found_stands_in_the_file_until_it_was_told(path: Path) -> None:
+    """A33: nobody who opens it meanwhile, or is killed before, keeps it from whoever comes next."""
+    filled(path, range(1, 6))
+    change(path, "UPDATE signals SET body = x'00' WHERE serial = 3")
     file = opened(path)
-    assert file.found is None, "told once"
+    first = file.found
+    assert first is not None
+    file.close()
+    file = opened(path)
+    assert file.found == first
+    file.abandon()
+    change(path, "DELETE FROM signals WHERE serial = 4")
+    file = opened(path)
+    both = file.found
+    assert both is not None
+    assert (both.serials, both.aside) == ((3,), f"{os.path.realpath(path)}.damaged-2")
+    assert both.missing > first.missing
+    assert both.lost == both.missing + 1
+    assert set(first.flaws) < set(both.flaws)
+    file.told(first)
+    file.commit((), ())
+    file.close()
+    file = opened(path)
+    assert file.found == both, "another one was told"
+    file.told(both)
+    file.commit((), ())
+    file.abandon()
+    file = opened(path)
+    assert file.found is None
     file.close()
 
 
@@ -235,6 +379,15 @@ def test_a_row_to_which_a_page_leads_twice_is_taken_once(path: Path) -> None:
     assert ([serial for serial, _ in file.take_rows()], file.found.missing) == ([1, 3], 1)
     assert "a row is there twice" in file.found.flaws
     file.close()
+
+
+def test_a_header_that_is_damaged_is_damage(path: Path) -> None:
+    """A33: SQLite has no code for this one, and it is no failing of SQLite."""
+    filled(path, range(1, 4))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:47] + b"\x09" + whole[48:])
+    with pytest.raises(OutboxUnreadable, match=r"it is damaged \(unsupported file format\)"):
+        opened(path)
 
 
 def test_an_account_that_is_lost_is_made_good_from_its_copy(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import sqlite3
@@ -228,6 +229,59 @@ def test_a_file_that_takes_no_write_is_read_all_the_same(bench: StoreBench, monk
         assert [serial for serial, _ in later.store.take_rows()] == [1, 2]
     later.worker.wake()
     assert later.pending() == [1, 2]
+
+
+# -- damage ------------------------------------------------------------------------------------------------------------------
+
+
+def damage(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE signals SET body = x'00' WHERE serial = 2")
+    connection.close()
+
+
+def found_by(store: SqliteOutboxStore) -> list[tuple[int, ...]]:
+    return [news.found.serials for news in store.news if news.found is not None]
+
+
+def test_damage_is_told_at_each_opening_until_a_session_has_told_it(bench: StoreBench, caplog: pytest.LogCaptureFixture) -> None:
+    """A33: at a prompt as well, where only a warning says so."""
+    bench.put(1, 2, 3)
+    bench.store.close()
+    damage(bench.path)
+    for _ in range(2):
+        caplog.clear()
+        bench = StoreBench(bench.path)
+        assert bench.pending() == [1, 3]
+        assert found_by(bench.store) == [(2,)]
+        ((name, level, message),) = caplog.record_tuples
+        assert (name, level) == ("reconnect", logging.WARNING)
+        assert message == str(bench.store.found[0])
+        bench.store.close()
+    bench = StoreBench(bench.path)
+    bench.store.told(bench.store.found[0])
+    shutil.copytree(bench.path.parent, copied := bench.path.parent.parent / "killed")
+    bench.store.close()
+    for path in (bench.path, copied / bench.path.name):
+        later = StoreBench(path)
+        assert (found_by(later.store), later.store.found) == ([], [])
+        later.store.close()
+
+
+def test_damage_that_was_told_is_not_told_again_after_a_fault(bench: StoreBench) -> None:
+    """A30 A33: the disk failed before the file could say that it was told."""
+    bench.put(1, 2, 3)
+    bench.store.close()
+    damage(bench.path)
+    bench = StoreBench(bench.path)
+    break_commit(bench.store)
+    bench.store.told(bench.store.found[0])
+    assert bench.store.state == "faulty"
+    bench.worker.wake()
+    assert bench.store.state == "open"
+    assert found_by(bench.store) == [(2,)], "once"
+    bench.store.close()
+    assert StoreBench(bench.path).store.found == []
 
 
 # -- ending -------------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from reconnect.store.wal import Log, image, mended, read_log
 from tests.store_killed import HEAD, HEADER, PAGE, flipped
 
 COMMITS = 6
+MOST = 512  # ways that are looked at
 FRAME = HEAD + PAGE
 
 
@@ -96,7 +97,7 @@ def test_a_damaged_page_is_known_and_those_behind_it_are_good(written: tuple[byt
     at = HEADER + number % count * FRAME
     read = read_log(flipped(log, 8 * (at + HEAD + 2_000)), PAGE)
     assert [index for index, good in enumerate(goods(read)) if not good] == [number % count]
-    assert WHOLE in [content(image(base, better, with_damaged=False)) for better in mended(read)]
+    assert WHOLE in [content(image(base, better, with_damaged=False)) for better in mended(read, MOST)]
 
 
 @pytest.mark.parametrize("place", [8, 12])
@@ -124,11 +125,11 @@ def test_a_damaged_head_of_the_log_leaves_all_pages_good(written: tuple[bytes, b
 
 def test_each_flipped_bit_is_among_the_ways_to_mend_it(written: tuple[bytes, bytes, bytes]) -> None:
     """A33: for low bits of a word it is the only one, for the highest there are a few hundred."""
-    _, log, _ = written
+    log = written[1][: HEADER + 3 * FRAME]  # where its page stands in no later one
     at, whole = HEADER + 2 * FRAME + HEAD + 1_000, read_log(log, PAGE).frames[2]
     ways = {}
     for bit in range(64):
-        found = list(mended(read_log(flipped(log, 8 * at + bit), PAGE)))
+        found = list(mended(read_log(flipped(log, 8 * at + bit), PAGE), MOST))
         assert whole.content in [better.frames[2].content for better in found], bit
         ways[bit] = len(found)
     assert sorted(ways.values())[: 64 * 3 // 4] == [1] * 48
@@ -195,3 +196,37 @@ def test_a_damaged_page_is_taken_or_left(written: tuple[bytes, bytes, bytes]) ->
     read = read_log(log[:at] + b"destroyed" * 9 + log[at + 81 :], PAGE)
     assert b"destroyed" in image(base, read, with_damaged=True)
     assert b"destroyed" not in image(base, read, with_damaged=False)
+
+
+def test_what_stands_in_a_later_page_is_not_mended(written: tuple[bytes, bytes, bytes]) -> None:
+    """A33: it does not matter, and a page costs as long as reading many."""
+    base, log, _ = written
+    frames = read_log(log, PAGE).frames
+    superseded = [number for number, frame in enumerate(frames) if frame.page in {later.page for later in frames[number + 1 :]}]
+    damaged = log
+    for number in superseded:
+        damaged = flipped(damaged, 8 * (HEADER + number * FRAME + HEAD + 2_003) + 7)
+    read = read_log(damaged, PAGE)
+    (better,) = mended(read, MOST)
+    assert better.frames == read.frames
+    assert content(image(base, better, with_damaged=False)) == WHOLE
+
+
+def test_too_many_ways_are_not_tried(written: tuple[bytes, bytes, bytes]) -> None:
+    """A33: of two pages with hundreds of ways each, neither is turned back; one that its checksum tells exactly is."""
+    log = written[1]
+    frames = read_log(log, PAGE).frames
+    last = {frame.page: number for number, frame in enumerate(frames)}
+    hard, *_, other = sorted(last.values())[-3:]  # two neighbours with the same bit would match each other
+
+    def damaged(*places: tuple[int, int]) -> Log:
+        content = log
+        for number, bit in places:
+            content = flipped(content, 8 * (HEADER + number * FRAME + HEAD + 2_003) + bit)
+        return read_log(content, PAGE)
+
+    assert len(list(mended(damaged((hard, 7)), MOST))) > 100
+    (left,) = mended(damaged((hard, 7), (other, 7)), MOST)
+    assert left.damaged == 2
+    (left,) = mended(damaged((hard, 7), (other, 0)), 100)
+    assert [number for number, good in enumerate(goods(left)) if not good] == [hard]

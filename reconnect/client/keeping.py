@@ -125,8 +125,9 @@ class Keeping:
         while self.file.news:
             news = self.file.news.popleft()
             auditor.note(Note(at=driver.now(), what=news.what, machine="outbox", step=news.step, detail=news.detail))
-            if news.damaged:
+            if news.found is not None:
                 driver.core.counts["damaged_signals"] += news.damaged
+                self.file.told(news.found)
             if news.problem is not None:
                 driver.feed(inputs.store_failed(news.problem, driver.now()))
             elif news.recovered:

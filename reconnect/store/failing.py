@@ -11,6 +11,7 @@ from reconnect.errors import OutboxFailed, OutboxInUse, OutboxUnreadable
 
 _IN_USE: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_DAMAGED_FORM: Final = "unsupported file format"  # a number in the header that no release of SQLite writes; it has no code
 _PROBLEMS: Final[dict[int, tuple[str, str]]] = {
     sqlite3.SQLITE_FULL: (
         "no space is left for it",
@@ -46,7 +47,7 @@ def code_of(error: sqlite3.Error) -> int:
 
 def is_damage(error: sqlite3.Error) -> bool:
     """True if the file itself is the problem."""
-    return code_of(error) in _DAMAGED
+    return code_of(error) in _DAMAGED or _DAMAGED_FORM in str(error)
 
 
 def translated(path: str, error: sqlite3.Error | OSError, *, serials: tuple[int, ...] = ()) -> OutboxFailed:
@@ -57,7 +58,7 @@ def translated(path: str, error: sqlite3.Error | OSError, *, serials: tuple[int,
     code = code_of(error)
     if code in _IN_USE:
         return in_use(path)
-    if code in _DAMAGED:
+    if is_damage(error):
         return unreadable(path, f"it is damaged ({error})")
     unexpected = f"SQLite failed ({error})", "look at the file with `sqlite3 FILE 'PRAGMA quick_check'`"
     problem, remedy = _PROBLEMS.get(code, unexpected)

@@ -21,13 +21,15 @@ import msgspec
 
 from reconnect import limits
 from reconnect.audit.traffic import ranges
-from reconnect.errors import OutboxFailed
+from reconnect.errors import OutboxFailed, OutboxInUse
 from reconnect.record import Record
 from reconnect.store import places
 from reconnect.store.durability import SYNCHRONOUS, Durability
-from reconnect.store.failing import is_damage, translated
+from reconnect.store.failing import is_damage, translated, unreadable
+from reconnect.store.found import Found
 from reconnect.store.held import StoredRow, decoded, encoded, seed_of
 from reconnect.store.layout import (
+    DAMAGE,
     MODULUS,
     PAGE,
     Account,
@@ -39,8 +41,8 @@ from reconnect.store.layout import (
     read_carefully,
     write_all,
 )
-from reconnect.store.mark import Mark, MarkFile, read_mark
-from reconnect.store.recovery import lacks, recovered
+from reconnect.store.mark import Mark, MarkFile, foreign, read_mark
+from reconnect.store.recovery import counted, hides, is_foreign, lacks, recovered
 
 SERIALS_WEAK: Final = 2**20  # more than a power cut can have taken from a log that was not flushed
 _CHUNKS: Final = (256, 32, 4, 1)  # rows of one INSERT: each is a statement that SQLite keeps prepared
@@ -48,46 +50,31 @@ _INSERTS: Final = {rows: f"INSERT INTO signals VALUES {', '.join(['(?, ?, ?)'] *
 
 
 class FileSettings(Record, kw_only=True):
-    """How a file is opened: the promise, how large it may grow, and the sender that a new one gets."""
+    """How a file is opened: the promise, how large it may grow, and the sender and the next serial that a new one gets."""
 
     durability: Durability
     size: int
     sender: str
-
-
-class Found(Record, kw_only=True):
-    """What was wrong with a file: which rows were set aside, how many are missing, and where the damaged file is now."""
-
-    serials: tuple[int, ...]
-    missing: int
-    aside: str
-    flaws: tuple[str, ...]
-
-    def __str__(self) -> str:
-        lost = f"{len(self.serials)} damaged signals were set aside, {self.missing} are missing"
-        return f"the outbox file was damaged: {lost}; the damaged file is {self.aside} ({'; '.join(self.flaws)})"
+    next_serial: int = 1
 
 
 class OutboxFile:
     """An outbox file that is open."""
 
     def __init__(self, path: str, settings: FileSettings) -> None:
-        """Open, lock and check the file, or make it; `found` is what was wrong with it. Raises OutboxFailed."""
+        """Lock, open and check the file, or make it; `found` is what was wrong, and not told yet. Raises OutboxFailed."""
         self.path = path
         self._settings = settings
-        self.found: Found | None = None
         self._mark = MarkFile(path)
         self._unchecked = False  # it is locked, and nobody knows yet whether SQLite reads all of its log
         try:
-            aside = places.finish(path)
-            places.make(path)
-            self._key = places.claim(path)
+            places.check_place(path)
+            self._claim = places.Claim(path)
         except OSError as error:
             raise translated(path, error) from error
         try:
+            places.finish(path)
             self._check()
-            if aside and self.found is None:
-                self.found = Found(serials=(), missing=0, aside=aside, flaws=("it was damaged when it was opened before",))
         except BaseException as error:
             self.abandon()
             if isinstance(error, OSError | sqlite3.Error):
@@ -95,6 +82,7 @@ class OutboxFile:
             raise
         self._unchecked = False
         self._account = self._contents.account
+        self.found = self._account.found
         self._seed = seed_of(self._account.sender)
 
     def __repr__(self) -> str:
@@ -117,18 +105,25 @@ class OutboxFile:
 
     # -- opening -----------------------------------------------------------------------------------------------------------------
 
-    def _connect(self, path: str) -> sqlite3.Connection:
+    def _connect(self, path: str, mark: Mark | None) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=limits.STORE_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
         self._connection = connection
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA mmap_size = 0")
         read_carefully(connection)
-        new = is_empty(connection)
+        try:
+            new = is_empty(connection)
+        except sqlite3.Error as error:
+            self._unchecked = not isinstance(translated(path, error), OutboxInUse)
+            raise
         self._unchecked = True  # to read a log that is not shared is to lock the file
-        if new:
-            prepare(connection)
-        else:
+        if not new:
             check_kind(connection, path)
+        elif mark is not None and _held(mark):
+            raise _emptied(path)
+        else:
+            prepare(connection)
+        places.keep_private(path)  # no sooner: a file that was named by mistake keeps its mode
         synchronous = SYNCHRONOUS[self._settings.durability]
         for name, value in (("journal_mode", "wal"), ("synchronous", synchronous), ("fullfsync", 1), ("checkpoint_fullfsync", 1)):
             connection.execute(f"PRAGMA {name} = {value}").fetchone()
@@ -146,7 +141,7 @@ class OutboxFile:
         connection.execute("ROLLBACK")
         places.drop_kept(path)
         if new:
-            write_all(connection, Account(sender=self._settings.sender), [])
+            write_all(connection, Account(sender=self._settings.sender, next_serial=self._settings.next_serial), [])
             # Whose file it is must not stand in the log alone, which may be damaged.
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return connection
@@ -154,27 +149,47 @@ class OutboxFile:
     def _check(self) -> None:
         """Read what the file and its log hold, and let a new file take its place where something is wrong."""
         mark = read_mark(self.path)
+        if mark is not None and _held(mark) and places.is_bare(self.path):
+            self._bring_back(mark)
+            return
+        places.make(self.path)
+        self._claim.take_file()
+        if places.is_second_name(self.path):
+            problem = "it has another name, and its log may stand beside that one"
+            raise unreadable(self.path, problem, "open it by its first name, or copy it together with its -wal and its -mark")
         try:
-            self._connection = self._connect(self.path)
+            self._connection = self._connect(self.path, mark)
             contents = read_all(self._connection, self.path)
-        except sqlite3.DatabaseError as error:
-            if not is_damage(error) or not self._recover(None, mark):
+        except DAMAGE as error:
+            if isinstance(error, sqlite3.DatabaseError) and not is_damage(error):
                 raise
+            if not self._recover(None, mark):
+                raise unreadable(self.path, f"it is damaged ({error})") from error
             return
-        if lacks(contents, mark):
+        if is_foreign(contents, mark):
+            raise foreign(self.path)
+        if lacks(contents, mark) or hides(contents, mark, self.path):
             self._recover(contents, mark)
-            return
-        self._take(contents, mark)
-        if contents.flaws:
+        elif contents.flaws:
+            self._take(counted(contents, mark), mark)
             self._salvage()
+        else:
+            self._take(contents, mark)
 
     def _take(self, contents: Contents, mark: Mark | None) -> None:
         """Believe this, and give out no serial that may have been given out."""
         account = contents.account
         last = contents.rows[-1][0] if contents.rows else 0
-        marked = mark.next_serial if mark is not None and mark.is_of(account.sender) else 0
-        next_serial = max(account.next_serial, last + 1, marked) + (SERIALS_WEAK if account.weak else 0)
-        contents.account = msgspec.structs.replace(account, next_serial=next_serial, weak=False)
+        weak, marked, found = account.weak, 0, account.found
+        if mark is None:
+            weak = weak or account.commits > 0  # somebody has removed it: no kill does
+        elif mark.is_damaged:
+            weak, flaw = True, "its mark is damaged, so a log that was cut is not missed"
+            found = Found(serials=(), missing=0, aside="", flaws=(flaw,)).after(account.found)
+        elif mark.is_of(account.sender):
+            weak, marked = weak or mark.weak, mark.next_serial
+        next_serial = max(account.next_serial, last + 1, marked) + (SERIALS_WEAK if weak else 0)
+        contents.account = msgspec.structs.replace(account, next_serial=next_serial, weak=False, found=found)
         self._contents = contents
 
     def _recover(self, found: Contents | None, mark: Mark | None) -> bool:
@@ -189,40 +204,58 @@ class OutboxFile:
                 self._salvage()
             return contents is not None
 
+    def _bring_back(self, mark: Mark) -> None:
+        """The file is gone, and held signals: its log may have all of it. SQLite would begin a new file, and delete the log."""
+        contents = recovered(None, mark, b"", places.log_of(self.path), self.path)
+        told = contents.told if contents is not None and not contents.damaged and not contents.missing else None
+        if contents is None or told is None or told.commits < mark.commits:
+            raise _emptied(self.path)
+        places.make(self.path)
+        self._take(contents, mark)
+        self._salvage()
+
     def _salvage(self) -> None:
-        """Write what is good into a new file, and let that one take the place of the damaged one."""
+        """Write what is good into a new file, and let that one take the place of the damaged one.
+
+        What was found stands in it: whoever is ended before it is told has not hidden it.
+        """
         contents = self._contents
+        flaws, aside = tuple(dict.fromkeys(contents.flaws)), places.aside_of(self.path)
+        found = Found(serials=contents.damaged, missing=contents.missing, aside=aside, flaws=flaws)
+        account = msgspec.structs.replace(contents.account, found=found.after(contents.account.found))
         name = places.beginning(self.path)
         fresh = sqlite3.connect(name, isolation_level=None)
         try:
             prepare(fresh)
             fresh.execute("PRAGMA synchronous = EXTRA")
-            write_all(fresh, contents.account, list(encoded(seed_of(contents.account.sender), contents.rows)))
+            write_all(fresh, account, list(encoded(seed_of(contents.account.sender), contents.rows)))
         finally:
             fresh.close()
         places.decide(self.path)
         self._unchecked = False
         # A connection that is open leaves file and log alone when it is closed, for they are not where they were.
-        aside = places.finish(self.path)
+        places.finish(self.path)
         self._drop()
-        places.release(self._key)
-        self._key = places.claim(self.path)
-        flaws = tuple(dict.fromkeys(contents.flaws))
-        self.found = Found(serials=contents.damaged, missing=contents.missing, aside=aside, flaws=flaws)
-        self._connection = self._connect(self.path)
-        self._take(read_all(self._connection, self.path), None)
+        self._claim.take_file()
+        self._connection = self._connect(self.path, None)
+        self._contents = read_all(self._connection, self.path)
 
     def mark_open(self) -> None:
         """Write the first commit of this opening, which says what promise was given; raises OutboxFailed."""
         weak = self._settings.durability is not Durability.FULL
         self._write(msgspec.structs.replace(self._account, weak=weak))
 
+    def told(self, found: Found | None) -> None:
+        """A session has told this: with the next commit the file says no more of it."""
+        if self._account.found is not None and self._account.found == found:
+            self._account = msgspec.structs.replace(self._account, found=None)
+
     # -- writing -----------------------------------------------------------------------------------------------------------------
 
     def commit(self, rows: Sequence[tuple[int, StoredRow]], gone: Iterable[int]) -> None:
         """Keep these rows, in the order of their serials, and forget those that are gone; return once that is on the disk."""
         kept = list(encoded(self._seed, rows))
-        if not places.is_claimed(self.path, self._key):
+        if not self._claim.is_there():
             problem = "it was moved or removed while it was open"
             raise OutboxFailed(self.path, problem, "put it back", serials=tuple(serial for serial, _, _ in kept))
         try:
@@ -244,7 +277,14 @@ class OutboxFile:
                 held, total = held - rows, total - sums
         next_serial = max(account.next_serial, kept[-1][0] + 1) if kept else account.next_serial
         commits = account.commits + 1
-        account = msgspec.structs.replace(account, held=held, total=total % MODULUS, next_serial=next_serial, commits=commits)
+        account = msgspec.structs.replace(
+            account,
+            held=held,
+            total=total % MODULUS,
+            next_serial=next_serial,
+            commits=commits,
+            stored=account.stored + len(kept),
+        )
         execute("UPDATE account SET body = ? WHERE id = 1", (account.packed(),))
         execute("COMMIT")
         self._confirm(account, tuple(serial for serial, _, _ in kept))
@@ -305,16 +345,28 @@ class OutboxFile:
     def abandon(self) -> None:
         """Close without another write of ours, and hand the lock on. What was committed is in the file or in its log."""
         self._drop()
-        if hasattr(self, "_key"):
-            places.release(self._key)
+        self._claim.release()
 
     def _drop(self) -> None:
         self._mark.close()
         connection = getattr(self, "_connection", None)
         if connection is not None:
             with suppress(sqlite3.Error), places.log_kept(self.path) if self._unchecked else nullcontext():
+                if self._unchecked:
+                    connection.interrupt()  # what nobody checked is not brought into the file
                 connection.close()
         self._unchecked = False
+
+
+def _held(mark: Mark) -> bool:
+    """True if the file beside this mark held signals, or may have."""
+    return mark.held > 0 or mark.is_damaged
+
+
+def _emptied(path: str) -> OutboxFailed:
+    problem = "it is gone or empty, and by its mark there are signals in it"
+    remedy = f"put the file back, or remove {path}{places.MARK} to begin a new outbox; nothing was deleted"
+    return unreadable(path, problem, remedy)
 
 
 def file_size(signals: int, size: int) -> int:

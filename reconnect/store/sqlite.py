@@ -13,6 +13,7 @@ checked, and given what is to be forgotten; once that commit is safe it is trust
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import threading
@@ -30,12 +31,15 @@ from reconnect.errors import OutboxFailed
 from reconnect.record import Record
 from reconnect.store import places
 from reconnect.store.durability import Durability
-from reconnect.store.file import FileSettings, Found, OutboxFile, file_size
+from reconnect.store.file import FileSettings, OutboxFile, file_size
+from reconnect.store.found import Found
 from reconnect.store.held import Held, StoredRow, shown
 from reconnect.store.life import Life
 from reconnect.store.worker import Worker, WorkerThread
 
 Answer = Callable[[int | OutboxFailed], None]
+
+_log = logging.getLogger("reconnect")
 
 
 @dataclass(slots=True)
@@ -60,7 +64,12 @@ class News(Record, kw_only=True):
     step: Step | None = None
     problem: OutboxFailed | None = None
     recovered: bool = False
-    damaged: int = 0
+    found: Found | None = None
+
+    @property
+    def damaged(self) -> int:
+        """How many signals are lost, at most."""
+        return 0 if self.found is None else self.found.lost
 
 
 class SqliteOutboxStore:
@@ -88,6 +97,7 @@ class SqliteOutboxStore:
         self._ended = False
         self._queue: deque[Put | Sequence[int]] = deque()
         self._queued = threading.Lock()
+        self._unused = 1  # should the file have to begin anew, it is with a serial that nobody had
         self._io = threading.RLock()  # whoever has it may use the file
         self._batch: list[Put] = []
         self._gone: list[int] = []
@@ -98,8 +108,9 @@ class SqliteOutboxStore:
         self._file: OutboxFile | None = file
         self._rows = file.take_rows()
         self.sender, self.next_serial = file.sender, file.next_serial
-        self._settings = replace(self._settings, sender=self.sender)
+        self._settings, self._unused = replace(self._settings, sender=self.sender), self.next_serial
         self.found: list[Found] = []
+        self._told: Found | None = None
         self._note_found(file)
         self._life.take("opened", self._closed())
         self._worker = worker(self._work, f"reconnect-outbox-{os.path.basename(self.path)}")
@@ -159,6 +170,7 @@ class SqliteOutboxStore:
             # What a row says now: it may have its outcome, and be emptied, before the thread gets to it.
             kept = [(row.serial, self._row(row)) for row in rows]
             put = Put(kept, self._posted(stored))
+            self._unused = max(self._unused, kept[-1][0] + 1)
             if not self._enqueue(put):
                 put.refuse(self._closed())
 
@@ -224,6 +236,7 @@ class SqliteOutboxStore:
             return
         gone = set(self._gone)
         rows = [row for put in self._batch for row in put.rows if row[0] not in gone]
+        self._file.told(self._told)
         try:
             self._file.commit(rows, self._gone)
         except OutboxFailed as problem:
@@ -235,7 +248,7 @@ class SqliteOutboxStore:
             put.answer(put.rows[-1][0])
 
     def _open(self) -> OutboxFile:
-        return OutboxFile(self.path, self._settings)
+        return OutboxFile(self.path, replace(self._settings, next_serial=self._unused))
 
     def _recover(self) -> None:
         """Open the file anew, check it, and let it forget what it may still have; then it is trusted again."""
@@ -245,6 +258,7 @@ class SqliteOutboxStore:
             if file.sender != self.sender:
                 raise OutboxFailed(self.path, "another file has taken its place", "put the outbox file back")
             file.take_rows()
+            file.told(self._told)
             file.mark_open()
             file.commit((), self._gone)
         except OutboxFailed as problem:
@@ -302,10 +316,15 @@ class SqliteOutboxStore:
         self._announce(News(what="step", step=step, detail=detail, problem=failed, recovered=meaning == "recovered"))
 
     def _note_found(self, file: OutboxFile) -> None:
-        if file.found is not None:
+        if file.found is not None and file.found not in self.found:  # a file that failed is opened anew, and says it again
             self.found.append(file.found)
-            lost = len(file.found.serials) + file.found.missing
-            self._announce(News(what="damaged", detail=str(file.found), damaged=lost))
+            _log.warning("%s", file.found)
+            self._announce(News(what="damaged", detail=str(file.found), found=file.found))
+
+    def told(self, found: Found) -> None:
+        """A session has told what was found: the file need not say it to the next one."""
+        self._told = found
+        self._enqueue(())
 
     def _announce(self, news: News) -> None:
         self.news.append(news)

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from math import prod
 from struct import Struct
 from typing import Final
 
@@ -25,6 +26,7 @@ _SUMMED: Final = 24  # of the header, what its checksum covers
 _HEAD: Final = 24  # of a frame: page, size, two salts, two checksums
 _MASK: Final = 2**32 - 1
 _SUM: Final = Struct(">II")
+_MENDED: Final = 4  # frames: damage of more is no flipped bit, and each costs as long as reading a hundred good ones
 
 Sum = tuple[int, int]
 
@@ -115,9 +117,20 @@ def _sum(words: Sequence[int], start: Sum) -> Sum:
 # -- turning a bit back ----------------------------------------------------------------------------------------------------------
 
 
-def mended(log: Log) -> Iterator[Log]:
-    """Yield the log with one bit of each damaged frame turned back, in every way that its checksum allows."""
-    ways = [[frame] if frame.good else list(_mended(frame, log.words)) or [frame] for frame in log.frames]
+def mended(log: Log, most: int) -> Iterator[Log]:
+    """Yield the log with one bit of each damaged frame turned back, in every way that its checksum allows.
+
+    Where these are more than `most`, only what a checksum tells exactly is turned back. A frame whose page stands in a later one
+    as well is left as it is, and so are all but the last few: so many are no flipped bits.
+    """
+    last = {frame.page: number for number, frame in enumerate(log.frames) if frame.good}
+    matter = [number for number, frame in enumerate(log.frames) if not frame.good][-_MENDED:]
+    ways = [[frame] for frame in log.frames]
+    for number in matter:
+        found = [way for way in _mended(log.frames[number], log.words) if last.get(way.page, 0) <= number]
+        ways[number] = found or ways[number]
+    if prod(map(len, ways)) > most:
+        ways = [found if len(found) == 1 else [frame] for frame, found in zip(log.frames, ways, strict=True)]
     yield from (replace(log, frames=frames) for frames in product(*ways))
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from reconnect.store.file import Found, OutboxFile
+from reconnect.store.file import OutboxFile
+from reconnect.store.found import Found
 from reconnect.store.held import StoredRow
 from tests.chaos.writer import payload
 from tests.store_bench import settings
